@@ -1,0 +1,6 @@
+"""`python -m surfacecli` is `surface`."""
+
+from surfacecli.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The group, its own options, and the one place where an error becomes a message and a status."""
+
+import os
+import sys
+
+import click
+
+from surfacecli.cli.threads import pin_blas_threads
+from surfacecli.errors import SurfaceError
+
+
+class Group(click.Group):
+    """A group that prints a `SurfaceError` as one message, with status 1 and no traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except SurfaceError as error:
+            for line in str(error).splitlines():
+                click.echo(f"surface: {line}", err=True)
+            ctx.exit(1)
+
+
+def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"surface {version('surfacecli')}")
+    click.echo(
+        f"python {sys.version.split()[0]}, numpy {version('numpy')}, "
+        f"matplotlib {version('matplotlib')}"
+    )
+    ctx.exit()
+
+
+def _threads(ctx: click.Context, _param: click.Parameter, threads: int | None) -> None:
+    if threads is not None and not ctx.resilient_parsing:
+        pin_blas_threads(threads)
+
+
+def _no_color(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        os.environ["NO_COLOR"] = "1"
+
+
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the versions of surface and of what it computes with.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    is_eager=True,
+    expose_value=False,
+    callback=_threads,
+    help="Threads for matrix products (default 1: faster here, and the same bits every time).",
+)
+@click.option(
+    "--no-color",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_no_color,
+    help="No colour, like the environment variable NO_COLOR.",
+)
+def surface() -> None:
+    """See the error surface of a small neural net, and trust what you see.
+
+    Takes a two-dimensional slice of the weight space of a small feedforward net, computes the
+    error over it, marks the stationary points and draws the figures. A PRESET is the name of a
+    shipped study (`surface presets list`) or the path of a YAML file; without one, `post`.
+    """
+
+
+def main() -> None:
+    """Entry point of the `surface` script and of `python -m surfacecli`."""
+    surface(prog_name="surface", auto_envvar_prefix="SURFACE")

@@ -1,0 +1,1 @@
+"""The error surface over a two-dimensional slice of weight space. NumPy only."""

@@ -1,0 +1,1 @@
+"""The network that is measured: transfer functions, losses, weights, data. NumPy only."""

@@ -128,7 +128,8 @@ def filter_normalised(direction: Array, weights: Array) -> Array:
     """
     norms = np.linalg.norm(direction, axis=1, keepdims=True)
     scale = np.linalg.norm(weights, axis=1, keepdims=True)
-    return direction * np.divide(scale, norms, out=np.zeros_like(norms), where=norms > 0)
+    factor = np.divide(scale, norms, out=np.zeros_like(norms), where=norms > 0)
+    return np.asarray(direction * factor)
 
 
 def make_slice(

@@ -42,9 +42,9 @@ class Transfer:
     @property
     def homogeneous(self) -> bool:
         """Whether f(t h) = t f(h) for t >= 0: every node at 0 and f(0) = 0."""
-        return (
-            self.nodes is not None and set(self.nodes) <= {0.0} and not any(self.intercepts or ())
-        )
+        if self.nodes is None or self.intercepts is None:
+            return False
+        return set(self.nodes) <= {0.0} and not any(self.intercepts)
 
     def piece(self, h: Array) -> NDArray[np.int8]:
         """The number of the linear piece that each h lies on; a node counts to its left."""

@@ -1,0 +1,249 @@
+"""Independent roads to the numbers that tests check, and the random studies they check them on.
+
+The forward pass here is plain Python loops with the `math` module: it shares no line with the
+package. Differences take any function. `random_objective` and `random_slice` draw small studies.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfacecli.geometry.slices import Kind, Slice, make_slice
+from surfacecli.network.data import Data, Objective, random_data
+from surfacecli.network.losses import LOSSES
+from surfacecli.network.model import Network, random_network
+from surfacecli.network.transfers import TRANSFERS, Transfer, leaky_relu
+
+Array = NDArray[np.float64]
+
+PIECEWISE_LINEAR = ("relu", "leaky_relu", "abs", "hard_tanh", "identity")
+SMOOTH = ("tanh", "sigmoid", "softplus")
+
+
+def transfer_by_loops(transfer: Transfer, h: float) -> float:
+    """f(h), written down again from its name."""
+    match transfer.name:
+        case "relu":
+            return h if h > 0 else 0.0
+        case "leaky_relu":
+            assert transfer.slopes is not None
+            return h if h > 0 else transfer.slopes[0] * h
+        case "abs":
+            return -h if h < 0 else h
+        case "hard_tanh":
+            return min(max(h, -1.0), 1.0)
+        case "identity":
+            return h
+        case "tanh":
+            return math.tanh(h)
+        case "sigmoid":
+            return 1.0 / (1.0 + math.exp(-h)) if h > -700 else 0.0
+        case "softplus":
+            return h if h > 700 else math.log1p(math.exp(h))
+    raise AssertionError(f"no oracle for {transfer.name}")
+
+
+def loss_by_loops(name: str, a: Sequence[float], y: Sequence[float]) -> float:
+    """The loss of one data point, written down again from its name."""
+    match name:
+        case "squared":
+            return math.fsum((ak - yk) ** 2 for ak, yk in zip(a, y, strict=True))
+        case "half_squared":
+            return math.fsum((ak - yk) ** 2 for ak, yk in zip(a, y, strict=True)) / 2
+        case "cross_entropy":
+            total = math.fsum(math.exp(ak) for ak in a)
+            return -math.fsum(
+                yk * math.log(math.exp(ak) / total) for ak, yk in zip(a, y, strict=True)
+            )
+        case "logistic":
+            p = [1.0 / (1.0 + math.exp(-ak)) for ak in a]
+            return -math.fsum(
+                yk * math.log(pk) + (1 - yk) * math.log(1 - pk) for pk, yk in zip(p, y, strict=True)
+            )
+    raise AssertionError(f"no oracle for {name}")
+
+
+def forward_by_loops(
+    network: Network, x: Sequence[float]
+) -> tuple[list[list[float]], list[list[float]]]:
+    """Pre-activations [h_1, ..., h_L] and activations [a_0, ..., a_L] of one data point."""
+    pre_activations: list[list[float]] = []
+    activations = [[float(value) for value in x]]
+    for W, b, f in zip(network.weights, network.biases, network.transfers, strict=True):
+        h = []
+        for unit in range(len(W)):
+            terms = [float(W[unit][i]) * a for i, a in enumerate(activations[-1])]
+            if b is not None:
+                terms.append(float(b[unit]))
+            h.append(math.fsum(terms))
+        pre_activations.append(h)
+        activations.append([transfer_by_loops(f, value) for value in h])
+    return pre_activations, activations
+
+
+def error_by_loops(objective: Objective) -> float:
+    """E of an objective at its network's own weights."""
+    losses = []
+    for x, y in zip(objective.data.inputs, objective.data.targets, strict=True):
+        _, activations = forward_by_loops(objective.network, x.tolist())
+        losses.append(loss_by_loops(objective.loss.name, activations[-1], y.tolist()))
+    return math.fsum(losses)
+
+
+def slice_error_by_loops(slice: Slice, u: float, v: float) -> float:
+    """E at the point (u, v) of a slice, its weights put together entry by entry."""
+    network = slice.objective.network
+    weights = []
+    for layer, W in enumerate(network.weights, start=1):
+        moved = np.array(W)
+        if layer in slice.origin:
+            for index in np.ndindex(moved.shape):
+                moved[index] = slice.origin[layer][index]
+                if layer in slice.along_u:
+                    moved[index] += u * slice.along_u[layer][index]
+                if layer in slice.along_v:
+                    moved[index] += v * slice.along_v[layer][index]
+        weights.append(moved)
+    there = Network(tuple(weights), network.biases, network.transfers)
+    return error_by_loops(Objective(there, slice.objective.data, slice.objective.loss))
+
+
+def central_gradient(
+    function: Callable[[Array], float], at: Sequence[float] | Array, step: float = 1e-5
+) -> Array:
+    """The gradient (n,) of a function of (n,) by central differences, error about step^2."""
+    point = np.asarray(at, dtype=np.float64)
+    shifts = step * np.eye(len(point))
+    return np.array([(function(point + s) - function(point - s)) / (2 * step) for s in shifts])
+
+
+def central_hessian(
+    function: Callable[[Array], float], at: Sequence[float] | Array, step: float = 1e-4
+) -> Array:
+    """The Hessian (n, n) of a function of (n,) by central differences, error about step^2."""
+    point = np.asarray(at, dtype=np.float64)
+    shifts = step * np.eye(len(point))
+    return np.array(
+        [
+            [
+                (
+                    function(point + s + r)
+                    - function(point + s - r)
+                    - function(point - s + r)
+                    + function(point - s - r)
+                )
+                / (4 * step * step)
+                for r in shifts
+            ]
+            for s in shifts
+        ]
+    )
+
+
+def make_objective(
+    weights: Sequence[object],
+    transfers: Sequence[str | Transfer],
+    inputs: object,
+    targets: object,
+    loss: str = "squared",
+    biases: Sequence[object] | None = None,
+) -> Objective:
+    """An objective by hand: nested lists for weights, inputs and targets; None for no bias."""
+    offsets = biases if biases is not None else [None] * len(weights)
+    network = Network(
+        tuple(np.array(W, dtype=np.float64) for W in weights),
+        tuple(None if b is None else np.array(b, dtype=np.float64) for b in offsets),
+        tuple(TRANSFERS[f] if isinstance(f, str) else f for f in transfers),
+    )
+    data = Data(np.array(inputs, dtype=np.float64), np.array(targets, dtype=np.float64))
+    return Objective(network, data, LOSSES[loss])
+
+
+def make_slice_by_hand(
+    objective: Objective,
+    along_u: Mapping[int, object],
+    along_v: Mapping[int, object],
+    origin: Literal["zero", "weights"] = "zero",
+) -> Slice:
+    """A slice with given directions: nested lists keyed by layer."""
+    weights = objective.network.weights
+    return Slice(
+        "by-hand",
+        objective,
+        {
+            layer: np.zeros_like(weights[layer - 1]) if origin == "zero" else weights[layer - 1]
+            for layer in {*along_u, *along_v}
+        },
+        {layer: np.array(U, dtype=np.float64) for layer, U in along_u.items()},
+        {layer: np.array(V, dtype=np.float64) for layer, V in along_v.items()},
+    )
+
+
+def random_objective(
+    rng: np.random.Generator,
+    depth: int,
+    transfers: str | Sequence[str] | None = None,
+    loss: str | None = None,
+    biases: bool | None = None,
+    widths: Sequence[int] | None = None,
+    samples: int | None = None,
+) -> Objective:
+    """A small random net of `depth` layers with data and a loss; what is None is drawn.
+
+    `transfers` is one name for all layers or a list with one per layer; None draws each from the
+    piecewise-linear ones (leaky_relu with a drawn slope). Widths are 1 to 4, samples 1 to 6.
+    """
+    if transfers is None:
+        names = [str(name) for name in rng.choice(PIECEWISE_LINEAR, size=depth)]
+    else:
+        names = [transfers] * depth if isinstance(transfers, str) else list(transfers)
+    chosen = [
+        leaky_relu(float(rng.uniform(0.05, 0.6))) if name == "leaky_relu" else TRANSFERS[name]
+        for name in names
+    ]
+    loss = str(rng.choice(list(LOSSES))) if loss is None else loss
+    biases = bool(rng.integers(2)) if biases is None else biases
+    sizes = [int(n) for n in rng.integers(1, 5, size=depth + 1)] if widths is None else list(widths)
+    if loss == "cross_entropy" and widths is None:
+        sizes[-1] = max(sizes[-1], 2)  # one class alone has no error
+    count = int(rng.integers(1, 7)) if samples is None else samples
+    seed = int(rng.integers(2**31))
+    return Objective(
+        random_network(sizes, chosen, seed, biases),
+        random_data(count, sizes[0], sizes[-1], seed, loss),
+        LOSSES[loss],
+    )
+
+
+def random_slice(
+    rng: np.random.Generator,
+    kind: Kind | None = None,
+    origin: Literal["zero", "weights"] | None = None,
+    objective: Objective | None = None,
+    depth: int | None = None,
+) -> Slice:
+    """A slice with Gaussian directions of a random or given objective; what is None is drawn.
+
+    Depth is 1 to 3, at least 2 for slices across layers or mixed. A mixed slice moves all layers
+    with u and some with v.
+    """
+    if kind is None:
+        deep = (depth or 2) > 1 if objective is None else objective.network.depth > 1
+        kinds: list[Kind] = ["within-layer", "across-layers", "mixed"]
+        kind = kinds[rng.integers(3)] if deep else "within-layer"
+    if objective is None:
+        lowest = 1 if kind == "within-layer" else 2
+        objective = random_objective(rng, depth or int(rng.integers(lowest, 4)))
+    layers = [int(layer) for layer in rng.permutation(objective.network.depth) + 1]
+    if kind == "within-layer":
+        u, v = layers[:1], layers[:1]
+    elif kind == "across-layers":
+        u, v = layers[:1], layers[1:2]
+    else:
+        u, v = layers, layers[: int(rng.integers(1, len(layers) + 1))]
+    if origin is None:
+        origin = "zero" if rng.integers(2) else "weights"
+    return make_slice("random", objective, u, v, origin, seed=int(rng.integers(2**31)))

@@ -45,8 +45,8 @@ def mesh_of_grid(u: ArrayLike, v: ArrayLike, error: ArrayLike) -> Mesh:
     """Two triangles per square of the grid u (n_u,), v (n_v,), error (n_v, n_u); z = error.
 
     Vertices run along u first. A triangle with a corner whose error is not finite is left out, and
-    so are the points that no triangle needs. Raises `ValueError` where the axes do not increase (the triangles
-    would face down) or no triangle is left.
+    so are the points that no triangle needs. Raises `ValueError` where the axes do not increase
+    (the triangles would face down) or no triangle is left.
     """
     u, v, error = checked_grid(u, v, error)
     for name, axis in (("u", u), ("v", v)):

@@ -134,6 +134,14 @@ def test_the_longest_name_that_the_system_takes_can_be_written(tmp_path):
     assert path.read_bytes() == OURS
 
 
+def test_a_path_cannot_forge_a_second_line_of_the_message(tmp_path):
+    path = tmp_path / "x\nsurface: all is well"
+    path.write_bytes(b"foreign")
+    with pytest.raises(SurfaceError) as caught:
+        write_file(path, OURS)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
 def test_a_folder_without_permission(tmp_path):
     tmp_path.chmod(0o500)
@@ -241,13 +249,16 @@ def test_the_temporary_files_of_the_living_and_of_other_machines_stay(tmp_path, 
 
     monkeypatch.setattr(os, "replace", watched)
     write_file(tmp_path / "x", OURS)
-    mine = seen[0]
+    with monkeypatch.context() as there:
+        there.setattr("platform.node", lambda: "another machine")
+        write_file(tmp_path / "x", OURS)
+    mine, elsewhere = seen
     assert f".{os.getpid()}." in mine
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
 
-    def of(process: object) -> str:
-        return mine.replace(f".{os.getpid()}.", f".{process}.")
+    def of(process: object, name: str = mine) -> str:
+        return name.replace(f".{os.getpid()}.", f".{process}.")
 
     stale = of(gone.pid)
     kept = {
@@ -256,7 +267,8 @@ def test_the_temporary_files_of_the_living_and_of_other_machines_stay(tmp_path, 
         of(f"{gone.pid}x"),
         stale.replace(".tmp", ".txt"),
         f"y{stale}",
-        f".x.00000000.{gone.pid}.0123abcd.tmp",
+        f"{stale}.bak",
+        of(gone.pid, elsewhere),
         f".x.{gone.pid}.tmp",
     }
     for name in kept | {stale}:
@@ -291,6 +303,14 @@ def test_what_is_no_file_was_not_made_by_us(tmp_path):
     assert not made_by_us(tmp_path)
     assert not made_by_us(tmp_path / "missing")
     assert not made_by_us(tmp_path / "nul\0byte")
+
+
+@posix
+@pytest.mark.timeout(20)
+def test_a_link_to_a_pipe_is_judged_without_opening_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    assert not made_by_us(tmp_path / "link")
 
 
 # inside

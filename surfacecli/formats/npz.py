@@ -19,7 +19,7 @@ def encode(u: ArrayLike, v: ArrayLike, error: ArrayLike, provenance: str) -> byt
     """
     u, v, error = checked_grid(u, v, error)
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         archive.comment = MARK.encode("ascii")
         _add(archive, "u", u)
         _add(archive, "v", v)

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from surfacecli.cli.presets import presets
 from surfacecli.cli.threads import pin_blas_threads
 from surfacecli.errors import SurfaceError
 
@@ -85,3 +86,6 @@ def surface() -> None:
 def main() -> None:
     """Entry point of the `surface` script and of `python -m surfacecli`."""
     surface(prog_name="surface", auto_envvar_prefix="SURFACE")
+
+
+surface.add_command(presets)

@@ -32,11 +32,21 @@ class Window:
             )
 
     def axes(self, resolution: tuple[int, int]) -> tuple[Array, Array]:
-        """The grid's coordinates u (n_u,) and v (n_v,) for a resolution (n_u, n_v)."""
+        """The grid's coordinates u (n_u,) and v (n_v,) for a resolution (n_u, n_v).
+
+        A window that is symmetric about 0 has exactly symmetric coordinates, with 0 itself in the
+        middle of an odd number of them.
+        """
         return (
-            np.linspace(self.u0, self.u1, resolution[0]),
-            np.linspace(self.v0, self.v1, resolution[1]),
+            _symmetric_linspace(self.u0, self.u1, resolution[0]),
+            _symmetric_linspace(self.v0, self.v1, resolution[1]),
         )
+
+
+def _symmetric_linspace(start: float, stop: float, points: int) -> Array:
+    """`np.linspace` rounded alike from both ends; from one end, -0.9 to 0.9 can miss 0 by 1e-16."""
+    there, back = np.linspace(start, stop, points), np.linspace(stop, start, points)
+    return np.asarray(0.5 * (there + back[::-1]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,9 +61,10 @@ def _softmax(a: Array) -> Array:
 
 
 def _cross_entropy_value(a: Array, y: Array) -> Array:
-    top = a.max(axis=-1, keepdims=True)
-    log_sum = top[..., 0] + np.log(np.exp(a - top).sum(axis=-1))
-    return np.asarray(y.sum(axis=-1) * log_sum - (y * a).sum(axis=-1))
+    # Everything relative to the largest a: no overflow, and nothing large to cancel.
+    below = a - a.max(axis=-1, keepdims=True)
+    log_sum = np.log(np.exp(below).sum(axis=-1))
+    return np.asarray(y.sum(axis=-1) * log_sum - (y * below).sum(axis=-1))
 
 
 def _cross_entropy_product(a: Array, y: Array, t: Array) -> Array:

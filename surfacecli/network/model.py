@@ -76,7 +76,15 @@ class Network:
         return pre_activations, activations
 
     def with_weights(self, replaced: Mapping[int, Array]) -> "Network":
-        """The same network with the weights of some layers (counted from 1) replaced."""
+        """The same network with the weights of some layers (counted from 1) replaced.
+
+        Raises `ValueError` where a layer does not exist or its new weights do not fit.
+        """
+        for layer in replaced:
+            if not 1 <= layer <= self.depth:
+                raise ValueError(
+                    f"{layer} is not a layer; the network has layers 1 to {self.depth}"
+                )
         return replace(
             self,
             weights=tuple(replaced.get(layer, W) for layer, W in enumerate(self.weights, start=1)),

@@ -79,13 +79,13 @@ def _sigmoid(h: Array) -> Array:
 
 
 def _sigmoid_slope(h: Array) -> Array:
-    s = _sigmoid(h)
-    return s * (1.0 - s)
+    # Not s (1 - s), which is 0 from h = 37 on: the slope is even in h to the last bit.
+    e = np.exp(-np.abs(h))
+    return np.asarray(e / np.square(1.0 + e))
 
 
 def _sigmoid_bend(h: Array) -> Array:
-    s = _sigmoid(h)
-    return s * (1.0 - s) * (1.0 - 2.0 * s)
+    return -_sigmoid_slope(h) * np.tanh(0.5 * h)
 
 
 def _softplus(h: Array) -> Array:
@@ -93,13 +93,12 @@ def _softplus(h: Array) -> Array:
 
 
 def _tanh_slope(h: Array) -> Array:
-    t = np.tanh(h)
-    return 1.0 - t * t
+    # tanh h = 2 sigmoid(2 h) - 1, and so are its derivatives: without the cancellation of 1 - t^2.
+    return 4.0 * _sigmoid_slope(2.0 * h)
 
 
 def _tanh_bend(h: Array) -> Array:
-    t = np.tanh(h)
-    return -2.0 * t * (1.0 - t * t)
+    return 8.0 * _sigmoid_bend(2.0 * h)
 
 
 def leaky_relu(slope: float = 0.01) -> Transfer:

@@ -1,0 +1,131 @@
+"""Each loss against its definition in plain Python, and its derivatives against differences."""
+
+import math
+
+import numpy as np
+import pytest
+from oracles import central_gradient, central_hessian, loss_by_loops
+
+from surfacecli.network.losses import LOSSES, Loss
+
+every = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+
+
+def draw(loss: Loss, seed: int, shape: tuple[int, ...] = (3,)) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs and targets that suit the loss, soft ones for the two that take probabilities."""
+    rng = np.random.default_rng(seed)
+    y = rng.uniform(size=shape)
+    if loss.name == "cross_entropy":
+        y /= y.sum(axis=-1, keepdims=True)
+    return 2 * rng.standard_normal(shape), y
+
+
+def test_registry_holds_the_names_of_the_contract():
+    assert set(LOSSES) == {"squared", "half_squared", "cross_entropy", "logistic"}
+
+
+@every
+@pytest.mark.parametrize("seed", range(5))
+def test_value_and_derivatives(loss: Loss, seed: int):
+    a, y = draw(loss, seed)
+    assert loss.value(a, y) == pytest.approx(loss_by_loops(loss.name, a, y), rel=1e-13)
+
+    def by_loops(at: np.ndarray) -> float:
+        return loss_by_loops(loss.name, at, y)
+
+    np.testing.assert_allclose(loss.gradient(a, y), central_gradient(by_loops, a), atol=1e-8)
+    hessian = central_hessian(by_loops, a)
+    np.testing.assert_allclose(loss.hessian(a, y), hessian, atol=1e-6)
+    t = np.random.default_rng(seed).standard_normal(3)
+    np.testing.assert_allclose(loss.product(a, y, t), hessian @ t, atol=1e-5)
+
+
+@every
+def test_the_axes_before_the_last_are_free(loss: Loss):
+    a, y = draw(loss, 0, (2, 5, 3))
+    value, gradient, hessian = loss.value(a, y), loss.gradient(a, y), loss.hessian(a, y)
+    product = loss.product(a, y, np.ones_like(a))
+    assert (value.shape, gradient.shape, hessian.shape, product.shape) == (
+        (2, 5),
+        (2, 5, 3),
+        (2, 5, 3, 3),
+        (2, 5, 3),
+    )
+    for index in np.ndindex(2, 5):
+        assert value[index] == pytest.approx(loss_by_loops(loss.name, a[index], y[index]))
+        np.testing.assert_allclose(gradient[index], loss.gradient(a[index], y[index]))
+        np.testing.assert_allclose(hessian[index], loss.hessian(a[index], y[index]))
+        np.testing.assert_allclose(product[index], loss.product(a[index], y[index], np.ones(3)))
+
+
+@every
+def test_targets_broadcast_over_points(loss: Loss):
+    a, y = draw(loss, 0, (4, 5, 3))
+    np.testing.assert_allclose(
+        loss.value(a, y[0]), [loss.value(a[i], y[0]) for i in range(4)], rtol=1e-14
+    )
+
+
+@every
+def test_convexity_on_random_chords(loss: Loss):
+    assert loss.convex
+    rng = np.random.default_rng(1)
+    _, y = draw(loss, 1, (500, 3))
+    start, end = 5 * rng.standard_normal((2, 500, 3))
+    weight = rng.uniform(size=500)
+    between = loss.value((1 - weight)[:, None] * start + weight[:, None] * end, y)
+    chord = (1 - weight) * loss.value(start, y) + weight * loss.value(end, y)
+    assert (between <= chord + 1e-12 * np.abs(chord)).all()
+    assert np.linalg.eigvalsh(loss.hessian(start, y)).min() >= -1e-14
+
+
+@every
+def test_scale_is_the_factor_of_the_squares(loss: Loss):
+    a, y = draw(loss, 3)
+    if loss.scale is None:
+        assert loss.name in {"cross_entropy", "logistic"}
+    else:
+        assert loss.value(a, y) == pytest.approx(loss.scale * math.dist(a, y) ** 2)
+
+
+@pytest.mark.parametrize("shift", [-1e8, 1000.0, 1e8])
+def test_cross_entropy_does_not_see_a_shift(shift: float):
+    a, y = np.array([0.5, -0.25, 0.0]), np.array([0.0, 1.0, 0.0])
+    loss = LOSSES["cross_entropy"]
+    with np.errstate(all="raise"):
+        assert loss.value(a + shift, y) == pytest.approx(loss.value(a, y), rel=1e-15)
+        np.testing.assert_allclose(loss.gradient(a + shift, y), loss.gradient(a, y), rtol=1e-15)
+
+
+def test_confident_outputs_neither_overflow_nor_turn_negative():
+    y = np.array([1.0, 0.0])
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        right, wrong = np.array([1000.0, -1000.0]), np.array([-1000.0, 1000.0])
+        assert LOSSES["cross_entropy"].value(right, y) == 0.0
+        assert LOSSES["cross_entropy"].value(wrong, y) == 2000.0
+        assert LOSSES["logistic"].value(right, y) == 0.0
+        assert LOSSES["logistic"].value(wrong, y) == 2000.0
+        np.testing.assert_allclose(LOSSES["logistic"].gradient(wrong, y), [-1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "row"),
+    [
+        ("cross_entropy", [[1, 0], [0.5, 0.4]], 2),
+        ("cross_entropy", [[1, 0], [0, 1], [1.5, -0.5]], 3),
+        ("logistic", [[0, 1], [0.5, 1.01]], 2),
+        ("logistic", [[-0.01, 0], [0, 1]], 1),
+    ],
+)
+def test_targets_that_do_not_suit(name: str, targets: list[list[float]], row: int):
+    problem = LOSSES[name].target_problem(np.array(targets, dtype=float))
+    assert problem is not None
+    assert problem.startswith(f"row {row} of the targets")
+    assert name in problem
+
+
+@every
+def test_targets_that_suit(loss: Loss):
+    assert loss.target_problem(np.array([[0.25, 0.75], [1.0, 0.0]])) is None
+    beyond = loss.target_problem(np.array([[-3.0, 7.0]]))
+    assert (beyond is None) == (loss.scale is not None)

@@ -54,14 +54,15 @@ def loss_by_loops(name: str, a: Sequence[float], y: Sequence[float]) -> float:
         case "half_squared":
             return math.fsum((ak - yk) ** 2 for ak, yk in zip(a, y, strict=True)) / 2
         case "cross_entropy":
-            total = math.fsum(math.exp(ak) for ak in a)
-            return -math.fsum(
-                yk * math.log(math.exp(ak) / total) for ak, yk in zip(a, y, strict=True)
-            )
+            top = max(a)
+            log_total = top + math.log(math.fsum(math.exp(ak - top) for ak in a))
+            return math.fsum(yk * (log_total - ak) for ak, yk in zip(a, y, strict=True))
         case "logistic":
-            p = [1.0 / (1.0 + math.exp(-ak)) for ak in a]
-            return -math.fsum(
-                yk * math.log(pk) + (1 - yk) * math.log(1 - pk) for pk, yk in zip(p, y, strict=True)
+            # -y log p - (1 - y) log(1 - p) with p = 1 / (1 + exp(-a))
+            return math.fsum(
+                yk * transfer_by_loops(TRANSFERS["softplus"], -ak)
+                + (1 - yk) * transfer_by_loops(TRANSFERS["softplus"], ak)
+                for ak, yk in zip(a, y, strict=True)
             )
     raise AssertionError(f"no oracle for {name}")
 

@@ -123,10 +123,10 @@ def test_a_direction_depends_on_seed_layer_and_axis_only(objective: Objective):
 
 
 def test_directions_have_the_promised_size_and_are_independent():
-    network = random_objective(np.random.default_rng(0), 2, widths=[300, 300, 300]).network
+    network = random_objective(np.random.default_rng(0), 2, widths=[400, 300, 400]).network
     drawn = [gaussian_direction(network, n, axis, 1) for n in (1, 2) for axis in ("u", "v")]
-    for direction in drawn:
-        assert direction.std() * math.sqrt(300) == pytest.approx(1.0, abs=0.02)
+    for direction, fan_in in zip(drawn, (400, 400, 300, 300), strict=True):
+        assert direction.std() * math.sqrt(fan_in) == pytest.approx(1.0, abs=0.02)
     correlation = np.corrcoef([d.ravel() for d in (*drawn, *network.weights)]) - np.eye(6)
     assert np.abs(correlation).max() < 0.02
 

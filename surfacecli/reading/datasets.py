@@ -7,7 +7,7 @@ from surfacecli.network.losses import LOSSES, squared
 from surfacecli.network.model import Network
 from surfacecli.reading import schema
 from surfacecli.reading.ledger import Ledger
-from surfacecli.reading.problems import KeyPath, did_you_mean, in_words, shown_path
+from surfacecli.reading.problems import KeyPath, guess, in_words, shown_path
 from surfacecli.reading.shipped import bundled_data, bundled_data_path
 
 
@@ -48,10 +48,8 @@ def _bundled(name: str, ledger: Ledger) -> Data | None:
     path = ("data", "bundled")
     if name in names:
         return _data_of_file(bundled_data_path(name), path, ledger)
-    near = did_you_mean(name, names)
-    guess = f"did you mean '{near}'? " if near else ""
-    there = in_words(names, "and") or "none"
-    ledger.note(path, f"no data set of this name ships; {guess}There is {there}")
+    offer = guess(name, names, f"there is {in_words(names, 'and') or 'none'}")
+    ledger.note(path, f"no data set of this name ships; {offer}")
     return None
 
 
@@ -61,7 +59,7 @@ def _data_of_file(file: Path, path: KeyPath, ledger: Ledger) -> Data | None:
         return None
     missing = [name for name in ("inputs", "targets") if name not in arrays.named]
     if missing:
-        ledger.note(path, f"{shown_path(file)} has no {in_words(missing)}; {arrays.holds()}")
+        ledger.note(path, f"{shown_path(file)}: no {in_words(missing)}; {arrays.holds()}")
         return None
     try:
         data = Data(arrays.named["inputs"], arrays.named["targets"])

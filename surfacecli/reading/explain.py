@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from surfacecli.reading.problems import KeyPath, Problem, did_you_mean, in_words, shown_key
+from surfacecli.reading.problems import KeyPath, Problem, guess, in_words, shown_key
 from surfacecli.reading.schema import Preset, json_schema
 from surfacecli.reading.shipped import NAME_RULE
 
@@ -54,7 +54,9 @@ def _explain(details: ErrorDetails, document: object, schema: dict[str, Any]) ->
         return Problem(_wrong_type(value, _WANTED[kind], such_as), path)
     if kind in _BOUNDS:
         name, must = _BOUNDS[kind]
-        return Problem(f"{shown(value)} {must} {context[name]:g}", path)
+        bound = context[name]
+        bound = bound if isinstance(bound, int) else f"{bound:.12g}"
+        return Problem(f"{shown(value)} {must} {bound}", path)
     if kind == "finite_number":
         return Problem(f"{shown(value)} is not a finite number", path)
     if kind == "too_short":
@@ -122,20 +124,14 @@ def _is_number(text: str) -> bool:
 
 
 def _unknown_key(key: str, known: list[str]) -> str:
-    near = did_you_mean(key, known)
-    return f"unknown key; did you mean '{near}'?" if near else f"unknown key; known: {_list(known)}"
+    return f"unknown key; {guess(key, known) or 'known are ' + in_words(known, 'and')}"
 
 
 def _unknown_word(value: object, expected: str) -> str:
     # pydantic writes the choices as 'a', 'b' or 'c'.
     choices = expected.split("'")[1::2]
-    near = did_you_mean(value, choices) if isinstance(value, str) else None
-    guess = f"did you mean '{near}'? " if near else ""
-    return f"{shown(value)} is unknown here; {guess}Choose {in_words(choices)}"
-
-
-def _list(words: list[str]) -> str:
-    return in_words(words, "and")
+    word = value if isinstance(value, str) else ""
+    return f"{shown(value)} is unknown here; {guess(word, choices, f'choose {in_words(choices)}')}"
 
 
 def _entries(count: int) -> str:

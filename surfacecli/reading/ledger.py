@@ -52,7 +52,7 @@ class Ledger:
             try:
                 self._known[key] = read_arrays(file, wanted)
             except ValueError as error:
-                self._known[key] = f"{shown_path(file)} {error}"
+                self._known[key] = f"{shown_path(file)}: {error}"
         arrays = self._known[key]
         if isinstance(arrays, str):
             self.note(path, arrays)

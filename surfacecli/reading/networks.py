@@ -35,7 +35,7 @@ def _network_of_file(spec: schema.Network, name: str, ledger: Ledger) -> Network
     layers = range(1, depth + 1)
     problem = _misnamed(arrays, depth)
     if problem is not None:
-        ledger.note(path, f"{shown_path(file)} {problem}")
+        ledger.note(path, f"{shown_path(file)}: {problem}")
         return None
     biases = tuple(arrays.named.get(f"b{layer}") for layer in layers)
     weights = tuple(arrays.named[f"W{layer}"] for layer in layers)
@@ -65,9 +65,9 @@ def _misnamed(arrays: Arrays, depth: int) -> str | None:
     allowed = {*weights, *(key.replace("W", "b") for key in weights)}
     odd = [key for key in arrays.named if key not in allowed]
     if missing:
-        what = f"has no {in_words(missing)}"
+        what = f"no {in_words(missing)}"
     elif odd:
-        what = f"has {shown_key(odd[0])}, which belongs to no layer"
+        what = f"{shown_key(odd[0])} belongs to no layer"
     else:
         return None
     return (

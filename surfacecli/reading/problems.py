@@ -77,10 +77,12 @@ def shown_path(path: Path) -> str:
     return str(path) if str(path).isprintable() else repr(str(path))
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str | None:
-    """The choice that a mistyped word is nearest to, or None where none is near."""
+def guess(word: str, choices: Iterable[str], offer: str = "") -> str:
+    """'did you mean ...?' where a choice is near to a mistyped word, then what is on offer."""
     near = difflib.get_close_matches(word[:LONGEST_SHOWN], list(choices), n=1)
-    return near[0] if near else None
+    if not near:
+        return offer
+    return f"did you mean '{near[0]}'? {offer[:1].upper()}{offer[1:]}".rstrip()
 
 
 def in_words(choices: Iterable[object], last: str = "or") -> str:

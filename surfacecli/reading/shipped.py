@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from surfacecli.errors import PresetError
-from surfacecli.reading.problems import did_you_mean, in_words, shown_path
+from surfacecli.reading.problems import guess, in_words, shown_path
 
 SUFFIXES = (".yaml", ".yml")
 LARGEST_FILE = 1_000_000  # bytes; a preset has some hundreds
@@ -65,12 +65,11 @@ def preset_path(source: str | Path) -> Path:
     path = Path(source)
     if text and "\0" not in text and os.path.lexists(path):
         return path
-    near = did_you_mean(path.stem, names)
-    guess = f"did you mean the shipped preset '{near}'? " if near else ""
-    what = f"no preset '{text}'" if is_name else f"{shown_path(path)}: no such file"
-    raise PresetError(
-        [f"{what}; {guess}Shipped presets: {in_words(names, 'and')}; or give the path of a file"]
-    )
+    what = f"{shown_path(path)}: no such file"
+    if is_name or not text:
+        what = f"no preset is named '{text}'"
+    offer = f"shipped are {in_words(names, 'and')}; or give the path of a YAML file"
+    raise PresetError([f"{what}; {guess(path.stem, names, offer)}"])
 
 
 def read_text(path: Path) -> str:

@@ -93,7 +93,7 @@ def _directions_of_file(
     wanted = {f"{axis.upper()}{n}": (axis, n) for axis, layers in moved.items() for n in layers}
     missing = [key for key in wanted if key not in arrays.named]
     if missing:
-        ledger.note(path, f"{shown_path(file)} has no {in_words(missing)}; {arrays.holds()}")
+        ledger.note(path, f"{shown_path(file)}: no {in_words(missing)}; {arrays.holds()}")
         return None
     along: dict[str, dict[int, Array]] = {"u": {}, "v": {}}
     for key, (axis, layer) in wanted.items():

@@ -146,6 +146,7 @@ class _Reading:
 
     def mapping(self, path: KeyPath) -> dict[str, object]:
         result: dict[str, object] = {}
+        merged: dict[str, object] = {}
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
@@ -156,9 +157,11 @@ class _Reading:
             key, below = event.value, (*path, event.value)
             if key == "<<" and event.implicit[0]:
                 self.problems.append(
-                    Problem("merge keys (<<) are not supported; write the keys out", path, mark)
+                    Problem("merge keys are not supported; write the keys out", below, mark)
                 )
-                self.read(next(self.events), below)
+                # Merged all the same, so that its keys are not reported as missing.
+                value = self.read(next(self.events), below)
+                merged |= value if isinstance(value, dict) else {}
             elif key in result:
                 line = self.keys[below][0]
                 self.problems.append(
@@ -171,7 +174,7 @@ class _Reading:
             else:
                 self.keys[below] = mark
                 result[key] = self.read(next(self.events), below)
-        return result
+        return merged | result
 
     def sequence(self, path: KeyPath) -> list[object]:
         result: list[object] = []

@@ -33,12 +33,13 @@ class Ledger:
 
     def afford(self, count: int, path: KeyPath) -> bool:
         """Whether `count` more numbers of memory are still reasonable; a problem where not."""
-        self.numbers += count
-        if self.numbers <= MOST_NUMBERS:
+        total = self.numbers + count
+        if total <= MOST_NUMBERS:
+            self.numbers = total
             return True
         self.note(
             path,
-            f"this brings weights, data and directions to {self.numbers:.2g} numbers; "
+            f"this brings weights, data and directions to {total:.2g} numbers; "
             f"at most {MOST_NUMBERS:.0e} are allowed, take fewer or smaller ones",
         )
         return False

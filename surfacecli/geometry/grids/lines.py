@@ -1,0 +1,46 @@
+"""Sums of (f(r + s x) - y)^2 on an equally spaced axis, f piecewise linear, by its switches.
+
+Each of the M functions r + s x passes a node of f at most once on the axis. There it hands the grid
+points behind it another quadratic; the rest is a running sum.
+"""
+
+import numpy as np
+
+from surfacecli.geometry.grids.tracks import count_before
+from surfacecli.network.transfers import Array, Transfer
+
+
+def line_errors(r: Array, s: Array, y: Array, f: Transfer, axis: Array) -> Array:
+    """sum over M of (f(r + s x) - y)^2 for r, s (C, M), y (M,), x on `axis` (G,): (C, G)."""
+    slopes, intercepts = np.array(f.slopes), np.array(f.intercepts)
+    start = r + s * axis[0]
+    if f.is_identity:
+        alpha, beta = r - y, s
+    else:
+        piece = f.piece(start)
+        slope = slopes[piece]
+        alpha, beta = slope * r + (intercepts[piece] - y), slope * s
+    count = len(axis)
+    width = count + 1
+    sums = np.zeros((3, len(r) * width))
+    for total, (a, b) in zip(sums, ((alpha, alpha), (alpha, beta), (beta, beta)), strict=True):
+        total[::width] = np.einsum("cm,cm->c", a, b)
+    stop = r + s * axis[-1] if f.nodes else start
+    for number, node in enumerate(f.nodes or ()):
+        crossed = np.flatnonzero((start > node) != (stop > node))
+        row, member = np.divmod(crossed, r.shape[1])
+        here_r, here_s, here_y = r.ravel()[crossed], s.ravel()[crossed], y[member]
+        place = row * width + count_before(axis, (node - here_r) / here_s)
+        sign = np.where(here_s > 0, 1.0, -1.0)
+        right_slope, left_slope = slopes[number + 1], slopes[number]
+        right = right_slope * here_r + (intercepts[number + 1] - here_y)
+        left = left_slope * here_r + (intercepts[number] - here_y)
+        gains = (
+            right * right - left * left,
+            (right * right_slope - left * left_slope) * here_s,
+            (right_slope**2 - left_slope**2) * here_s * here_s,
+        )
+        for total, gain in zip(sums, gains, strict=True):
+            total += np.bincount(place, weights=sign * gain, minlength=len(total))
+    A, B, C = np.cumsum(sums.reshape(3, len(r), width)[:, :, :-1], axis=2)
+    return np.asarray((C * axis + 2.0 * B) * axis + A)

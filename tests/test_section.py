@@ -138,20 +138,26 @@ def test_smeared_multiple_roots_make_no_kinks(seed: int):
 
 
 @pytest.mark.parametrize(("start", "kinks"), [(-1, [0.25, 0.75]), (-0.2, [0.7 / 1.2])])
-def test_a_zero_without_a_crossing_does_not_decide_the_side(start: float, kinks: list[float]):
-    # a = max(s^2, 0), E = (|a - 1/4| - 1)^2: at s = -1/2 and 1/2 its slope in s turns by -4. The
-    # zero of s^2 lies at t = 1/2 or 1/6, where a single sample would find no sign.
+@pytest.mark.parametrize("c", [1.0, 0.7, 1.3, 1.7])
+@pytest.mark.parametrize("power", [2, 4])
+def test_a_zero_without_a_crossing_does_not_decide_the_side(
+    power: int, c: float, start: float, kinks: list[float]
+):
+    # a = max((c s)^p, 0), E = (|a - (c/2)^p| - 1)^2 turns at s = -1/2 and 1/2 by -4 c p (c/2)^(p-1)
+    # in s. The zero of s^p lies at t = 1/2 or 1/6, where a single sample would find no sign.
     objective = make_objective(
-        [[[1]], [[1]], [[1]]],
-        ["identity", "relu", "abs"],
+        [[[1]]] * (power + 1),
+        [*["identity"] * (power - 1), "relu", "abs"],
         [[1]],
         [[1]],
-        biases=[None, None, [-0.25]],
+        biases=[*[None] * power, [-((0.5 * c) ** power)]],
     )
-    slice = make_slice_by_hand(objective, {1: [[1]], 2: [[1]]}, {1: [[0]]})
+    moved = {layer: [[c]] for layer in range(1, power + 1)}
+    slice = make_slice_by_hand(objective, moved, {1: [[0]]})
     section = take_section(slice, (start, 0), (1, 0))
     np.testing.assert_allclose(section.kinks, kinks, rtol=1e-12)
-    np.testing.assert_allclose(section.kink_turns, -4 * (1 - start), rtol=1e-12)
+    turn = -4 * c * power * (0.5 * c) ** (power - 1) * (1 - start)
+    np.testing.assert_allclose(section.kink_turns, turn, rtol=1e-9)
 
 
 def test_a_transfer_function_with_a_node_off_centre():

@@ -1,0 +1,138 @@
+"""RUNS a study: which slices of a preset, over which window and grid, and what was found there."""
+
+from dataclasses import dataclass
+
+from surfacecli.errors import SurfaceError
+from surfacecli.geometry.claim import Verdict, give_verdict
+from surfacecli.geometry.grids import Estimate, Grid, estimate_grid, sample_grid
+from surfacecli.geometry.slices import Slice, Window, make_slice
+from surfacecli.presets import Preset, load_preset
+
+#: Grid points along an axis where neither preset nor option says: the post's own for its style.
+RESOLUTION = {"post": 41, "modern": 61}
+#: Announce grids that take longer than this (seconds) or more memory than this (bytes).
+LONG, LARGE = 10.0, 1 << 30
+#: Refuse grids whose result alone takes more than this (bytes).
+TOO_LARGE = 8 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A preset with the choices of a run: slices, window, grid, figure style."""
+
+    preset: Preset
+    slices: tuple[Slice, ...]
+    window: Window
+    resolution: tuple[int, int]
+    style: str
+
+    def estimate(self, slice: Slice) -> Estimate:
+        """What the grid of a slice will cost."""
+        return estimate_grid(slice, self.resolution)
+
+    def announcement(self) -> str | None:
+        """What to say before a run that takes long or much memory; None where it does not.
+
+        Raises `SurfaceError` where the grid cannot be held at all.
+        """
+        n_u, n_v = self.resolution
+        costs = [self.estimate(slice) for slice in self.slices]
+        size, seconds = max(c.bytes for c in costs), sum(c.seconds for c in costs)
+        if size > TOO_LARGE:
+            raise SurfaceError(
+                f"a grid of {n_u} x {n_v} points needs {size / 2**30:.1f} GiB; "
+                "choose a smaller --resolution"
+            )
+        if seconds <= LONG and size <= LARGE:
+            return None
+        return (
+            f"{n_u} x {n_v} points on {len(costs)} slice{'s' * (len(costs) != 1)}: about "
+            f"{_duration(seconds)} and {max(1, round(size / 2**20))} MiB; "
+            "a smaller --resolution is faster"
+        )
+
+    def sample(self, slice: Slice) -> Grid:
+        """E over the window."""
+        return sample_grid(slice, self.window, self.resolution)
+
+    def examine(self, slice: Slice) -> "Result":
+        """The grid of a slice, its stationary points and the verdict."""
+        grid = self.sample(slice)
+        return Result(self, slice, grid, give_verdict(slice, self.window, grid))
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One slice, sampled and judged: what tables, JSON and figures are made from."""
+
+    study: Study
+    slice: Slice
+    grid: Grid
+    verdict: Verdict
+
+
+def make_study(
+    source: str,
+    *,
+    seed: int | None = None,
+    slice_name: str | None = None,
+    layer: int | None = None,
+    cross_layer: bool = False,
+    window: Window | None = None,
+    resolution: tuple[int, int] | None = None,
+    style: str | None = None,
+) -> Study:
+    """Read a preset and put the options of a run over it.
+
+    `slice_name`, `layer` and `cross_layer` choose slices, at most one of the three; without one all
+    of the preset's. A preset without a slice of the wanted layer gets one: origin zero, the
+    directions drawn from the preset's seed. Raises `SurfaceError` for what cannot be.
+    """
+    preset = load_preset(source, seed)
+    style = style or preset.style
+    points = RESOLUTION[style]
+    return Study(
+        preset,
+        choose_slices(preset, slice_name, layer, cross_layer),
+        window or preset.window,
+        resolution or preset.resolution or (points, points),
+        style,
+    )
+
+
+def choose_slices(
+    preset: Preset, name: str | None = None, layer: int | None = None, cross_layer: bool = False
+) -> tuple[Slice, ...]:
+    """The slices of a preset that a run is about (see `make_study`)."""
+    if name is not None:
+        if name not in preset.slices:
+            raise SurfaceError(
+                f"{preset.name} has no slice {name!r}; it has {', '.join(preset.slices)}"
+            )
+        return (preset.slices[name],)
+    depth = preset.objective.network.depth
+    seed = preset.seeds.get("directions", 0)
+    if layer is not None:
+        if not 1 <= layer <= depth:
+            raise SurfaceError(
+                f"{layer} is not a layer of {preset.name}; choose "
+                + ("1" if depth == 1 else f"1 to {depth}")
+            )
+        within = [s for s in preset.slices.values() if s.kind == "within-layer"]
+        return tuple(s for s in within if s.moved == (layer,)) or (
+            make_slice(f"layer{layer}", preset.objective, [layer], [layer], seed=seed),
+        )
+    if cross_layer:
+        across = tuple(s for s in preset.slices.values() if s.kind == "across-layers")
+        if across:
+            return across
+        if depth < 2:
+            raise SurfaceError(f"{preset.name} has one layer; a slice across layers needs two")
+        return (make_slice("cross-layer", preset.objective, [1], [2], seed=seed),)
+    return tuple(preset.slices.values())
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

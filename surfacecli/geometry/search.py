@@ -111,6 +111,7 @@ class _Search:
         self.gradient_scale = float(np.abs(gradient).max(initial=0.0))
         self.curvature_scale = float(np.abs(hessian).max(initial=0.0))
         self.error_scale = float(np.abs(grid.error).max())
+        self.valley_points: Array = np.zeros((0, 2))
 
     def run(self) -> Found:
         sets = find_flat_sets(self.grid)
@@ -150,7 +151,9 @@ class _Search:
     def _known(
         self, points: list[StationaryPoint], at: tuple[float, float], kind: PointKind
     ) -> bool:
-        """Whether a smooth point or set of this kind near by explains the candidate."""
+        """Whether a smooth point of this kind, or any valley, near by explains the candidate."""
+        if (np.abs(self.valley_points - at) <= 1.5 * self.spacing).all(axis=1).any():
+            return True
         return any(
             point.kind == kind and point.smooth and self._near(point, at, 1.5) for point in points
         )
@@ -207,6 +210,7 @@ class _Search:
         valleys = []
         for mine in self._chains(found, which):
             points, across = found.points[mine], eigenvalues[mine]
+            self.valley_points = np.concatenate([self.valley_points, points])
             curved = across[np.arange(len(mine)), np.abs(across).argmax(axis=1)]
             kind: PointKind = "minimum" if np.median(curved) > 0 else "maximum"
             middle = mine[np.linalg.norm(points - points.mean(axis=0), axis=1).argmin()]
@@ -233,20 +237,17 @@ class _Search:
     def _chains(self, found: Polished, which: NDArray[np.intp]) -> list[NDArray[np.intp]]:
         """The points `which`, put together where a few grid steps and no error lie between them."""
         place = found.points / self.spacing
-        chains = []
-        left = list(which)
-        while left:
-            chain = [left.pop()]
-            for member in chain:
-                joined = [
-                    other
-                    for other in left
-                    if np.abs(place[other] - place[member]).max() <= CHAIN
-                    and abs(found.error[other] - found.error[member]) <= LEVEL * self.error_scale
-                ]
-                chain += joined
-                left = [other for other in left if other not in joined]
-            chains.append(np.array(chain, dtype=np.intp))
+        chains, left = [], which
+        while len(left):
+            chain, left = left[:1], left[1:]
+            grown = chain
+            while len(grown):
+                apart = np.abs(place[left, None] - place[None, grown]).max(axis=2)
+                uneven = np.abs(found.error[left, None] - found.error[None, grown])
+                joins = ((apart <= CHAIN) & (uneven <= LEVEL * self.error_scale)).any(axis=1)
+                grown, left = left[joins], left[~joins]
+                chain = np.concatenate([chain, grown])
+            chains.append(chain)
         return chains
 
     # Kinked points and sets

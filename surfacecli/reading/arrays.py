@@ -108,7 +108,7 @@ def _read_array(member: IO[bytes], name: str, size: int, budget: int) -> Array:
     if count > budget:
         raise _RefusedError(f"more than {MOST_NUMBERS:.0e} numbers with {name}")
     raw = member.read(size)
-    if min(shape, default=0) < 0 or len(raw) != count * dtype.itemsize:
+    if len(raw) != count * dtype.itemsize:
         raise ValueError(f"{name} is {len(raw)} bytes long where {shape} of {dtype} belongs")
     array = np.frombuffer(raw, dtype).reshape(shape, order="F" if fortran else "C")
     # A copy of the reader's own: of native byte order, contiguous, and writable.

@@ -172,7 +172,8 @@ def _unfolded(schema: dict[str, Any], node: dict[str, Any]) -> Iterator[dict[str
     yield node
     if "$ref" in node:
         yield from _unfolded(schema, schema["$defs"][node["$ref"].rpartition("/")[2]])
-    for alternative in (*node.get("oneOf", ()), *node.get("anyOf", ())):
+    # pydantic before 2.9 wraps what it refers to in allOf.
+    for alternative in (part for key in ("oneOf", "anyOf", "allOf") for part in node.get(key, ())):
         # Alternatives that only require keys describe no value of their own.
         if "required" not in alternative:
             yield from _unfolded(schema, alternative)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from surfacecli.errors import SurfaceError
 from surfacecli.geometry.claim import Verdict, give_verdict
 from surfacecli.geometry.grids import Estimate, Grid, estimate_grid, sample_grid
@@ -12,19 +14,25 @@ from surfacecli.presets import Preset, load_preset
 RESOLUTION = {"post": 41, "modern": 61}
 #: Announce grids that take longer than this (seconds) or more memory than this (bytes).
 LONG, LARGE = 10.0, 1 << 30
+#: Beyond this, squares of E no longer fit a floating-point number.
+TOO_HIGH = 1e150
 #: Refuse grids whose result alone takes more than this (bytes).
 TOO_LARGE = 8 << 30
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A preset with the choices of a run: slices, window, grid, figure style."""
+    """A preset with the choices of a run: slices, window, grid, figure style.
+
+    `remarks` are what the user should know of how the choices were read.
+    """
 
     preset: Preset
     slices: tuple[Slice, ...]
     window: Window
     resolution: tuple[int, int]
     style: str
+    remarks: tuple[str, ...] = ()
 
     def estimate(self, slice: Slice) -> Estimate:
         """What the grid of a slice will cost."""
@@ -52,8 +60,15 @@ class Study:
         )
 
     def sample(self, slice: Slice) -> Grid:
-        """E over the window."""
-        return sample_grid(slice, self.window, self.resolution)
+        """E over the window. Raises `SurfaceError` where E is too large for a number."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            grid = sample_grid(slice, self.window, self.resolution)
+        if not (np.abs(grid.error) < TOO_HIGH).all():
+            raise SurfaceError(
+                f"slice {slice.name}: E exceeds {TOO_HIGH:g} in the window; choose a smaller "
+                "--window, or smaller weights or data"
+            )
+        return grid
 
     def examine(self, slice: Slice) -> "Result":
         """The grid of a slice, its stationary points and the verdict."""
@@ -91,13 +106,28 @@ def make_study(
     preset = load_preset(source, seed)
     style = style or preset.style
     points = RESOLUTION[style]
+    slices = choose_slices(preset, slice_name, layer, cross_layer)
+    remarks = [
+        f"{preset.name} has no slice {_where(s)}; this one has {s.note}"
+        for s in slices
+        if s.name not in preset.slices
+    ]
+    if seed is not None and not preset.seeds:
+        remarks.append(f"nothing in {preset.name} is drawn: --seed changes nothing")
     return Study(
         preset,
-        choose_slices(preset, slice_name, layer, cross_layer),
+        slices,
         window or preset.window,
         resolution or preset.resolution or (points, points),
         style,
+        tuple(remarks),
     )
+
+
+def _where(slice: Slice) -> str:
+    if slice.kind == "within-layer":
+        return f"within layer {slice.first_moved}"
+    return "across layers"
 
 
 def choose_slices(

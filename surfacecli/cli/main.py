@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from surfacecli.cli.check_maxima import check_maxima
 from surfacecli.cli.presets import presets
 from surfacecli.cli.threads import pin_blas_threads
 from surfacecli.errors import SurfaceError
@@ -20,6 +21,9 @@ class Group(click.Group):
             for line in str(error).splitlines():
                 click.echo(f"surface: {line}", err=True)
             ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("\nsurface: interrupted", err=True)
+            ctx.exit(130)
 
 
 def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
@@ -88,4 +92,5 @@ def main() -> None:
     surface(prog_name="surface", auto_envvar_prefix="SURFACE")
 
 
+surface.add_command(check_maxima)
 surface.add_command(presets)

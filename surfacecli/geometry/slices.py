@@ -10,6 +10,9 @@ from surfacecli.network.data import Objective
 from surfacecli.network.model import DIRECTIONS_STREAM, Network, random_stream
 from surfacecli.network.transfers import Array
 
+#: A window narrower than this, relative to its distance from 0, is refused.
+NARROWEST = 1e-9
+
 Kind = Literal["within-layer", "across-layers", "mixed"]
 
 
@@ -30,6 +33,12 @@ class Window:
                 f"the window [{self.u0:g}, {self.u1:g}] x [{self.v0:g}, {self.v1:g}] is empty; "
                 "each upper bound must exceed its lower bound"
             )
+        for low, high in ((self.u0, self.u1), (self.v0, self.v1)):
+            if high - low < NARROWEST * max(abs(low), abs(high)):
+                raise ValueError(
+                    f"the window [{low:.17g}, {high:.17g}] is too narrow for its distance from 0: "
+                    "floating-point numbers cannot tell points within it apart"
+                )
 
     def axes(self, resolution: tuple[int, int]) -> tuple[Array, Array]:
         """The grid's coordinates u (n_u,) and v (n_v,) for a resolution (n_u, n_v).

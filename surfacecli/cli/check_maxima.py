@@ -1,0 +1,110 @@
+"""`surface check-maxima`: the theorem's verdict on each slice."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from surfacecli.cli.options import (
+    grid_options,
+    json_option,
+    preset_argument,
+    quiet_option,
+    slice_options,
+    study_of,
+)
+from surfacecli.errors import SurfaceError
+
+if TYPE_CHECKING:
+    from surfacecli.study import Result, Study
+
+
+@click.command("check-maxima")
+@preset_argument
+@slice_options
+@grid_options
+@click.option(
+    "--method",
+    type=click.Choice(["exact", "sampled"]),
+    default="sampled",
+    show_default=True,
+    help="How stationary points are found; exact is not built yet.",
+)
+@json_option
+@quiet_option
+@click.pass_context
+def check_maxima(
+    ctx: click.Context, /, preset: str, method: str, as_json: bool, quiet: bool, **choices: Any
+) -> None:
+    """Check the claim that no smooth local maximum exists, slice by slice.
+
+    For each slice of PRESET: does the theorem apply (piecewise-linear transfer functions, convex
+    loss, a slice within one layer or across two), does it hold, the smallest eigenvalue of the
+    Hessians of E, every local maximum found and what it is, and the lowest point.
+
+    Exit status 3 where the theorem applies and was found violated.
+    """
+    if method == "exact":
+        raise SurfaceError("exact stationary points are not built yet; say --method sampled")
+    study = study_of(preset, quiet=quiet, **choices)
+    from surfacecli.documents import check_document
+    from surfacecli.outputs import json_text
+
+    results = [study.examine(slice) for slice in study.slices]
+    if as_json:
+        click.echo(json_text(check_document(study, results)), nl=False)
+    else:
+        _print_verdicts(study, results)
+    if any(result.verdict.claim.violated for result in results):
+        ctx.exit(3)
+
+
+def _print_verdicts(study: "Study", results: "list[Result]") -> None:
+    from surfacecli.cli.console import make_table, print_table
+    from surfacecli.words import count_words
+
+    table = make_table(
+        "slice",
+        "kind",
+        "theorem",
+        ">smallest eigenvalue",
+        "local maxima",
+        ">lowest E",
+        ">at u",
+        ">at v",
+        title=f"{study.preset.name}: {study.preset.title}",
+    )
+    for result in results:
+        verdict = result.verdict
+        applies, holds = verdict.claim.applies, verdict.claim.holds
+        theorem = "applies" if applies else "does not apply"
+        outcome = "holds" if holds else ("VIOLATED" if applies else "not so here")
+        table.add_row(
+            result.slice.name,
+            result.slice.kind,
+            f"{theorem}, {outcome}",
+            f"{verdict.smallest_eigenvalue.value:.4g}",
+            count_words(verdict.maxima) or "none",
+            f"{verdict.lowest.value:.6g}",
+            f"{verdict.lowest.u:.4f}",
+            f"{verdict.lowest.v:.4f}",
+        )
+    print_table(table)
+    maxima = make_table("slice", "local maximum", ">E", ">u", ">v")
+    for result in results:
+        for point in reversed(result.verdict.maxima):
+            maxima.add_row(
+                result.slice.name,
+                point.describe(),
+                f"{point.error:.6g}",
+                f"{point.u:.6f}",
+                f"{point.v:.6f}",
+            )
+    if maxima.row_count:
+        print_table(maxima)
+    for result in results:
+        click.echo(f"{result.slice.name}: {result.verdict.claim.reason}.")
+    n_u, n_v = study.resolution
+    click.echo(
+        f"Sampled: found from {n_u} x {n_v} points and exact derivatives; not a proof that "
+        "nothing else is there."
+    )

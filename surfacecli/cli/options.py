@@ -1,0 +1,173 @@
+"""Options that several commands share, each declared once."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from surfacecli.cli.completion import complete_preset
+
+if TYPE_CHECKING:
+    from surfacecli.geometry.slices import Window
+    from surfacecli.study import Study
+
+    ParamType = click.ParamType[Any]
+else:
+    # Generic to the type checker alone: older versions of click cannot be subscripted.
+    ParamType = click.ParamType
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: The styles of figures; the first is the default of presets.
+STYLES = ("modern", "post")
+FORMATS = ("png", "svg", "pdf")
+
+
+class Resolution(ParamType):
+    """N or NxM: points along u and along v."""
+
+    name = "N|NxM"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no resolution; say 101 or 201x101", param, ctx)
+        n_u = int(match[1])
+        n_v = int(match[2]) if match[2] else n_u
+        if not (2 <= n_u <= 20000 and 2 <= n_v <= 20000):
+            self.fail(f"{value!r}: a grid has 2 to 20000 points along each axis", param, ctx)
+        return n_u, n_v
+
+
+class WindowType(ParamType):
+    """U0:U1,V0:V1, or U0:U1 for both axes."""
+
+    name = "U0:U1,V0:V1"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Window":
+        from surfacecli.geometry.slices import Window
+
+        if isinstance(value, Window):
+            return value
+        axes = str(value).split(",")
+        try:
+            bounds = [[float(bound) for bound in axis.split(":")] for axis in axes]
+            if len(bounds) == 1:
+                bounds *= 2
+            (u0, u1), (v0, v1) = bounds
+        except ValueError:
+            self.fail(f"{value!r} is no window; say -1:1,-0.5:2 or -1:1 for both", param, ctx)
+        try:
+            return Window(u0, u1, v0, v1)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Point(ParamType):
+    """U,V: a point of a slice."""
+
+    name = "U,V"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            u, v = (float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no point; say -0.5,1", param, ctx)
+        return u, v
+
+
+def preset_argument(command: Command) -> Command:
+    return click.argument("preset", default="post", shell_complete=complete_preset)(command)
+
+
+def _together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+slice_options = _together(
+    click.option("--layer", type=click.IntRange(min=1), help="The slices within layer N."),
+    click.option("--cross-layer", is_flag=True, help="The slices across two layers."),
+    click.option("--slice", "slice_name", metavar="NAME", help="The slice of that name."),
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), help="Draw everything anew from this seed."
+)
+grid_options = _together(
+    click.option(
+        "--resolution", type=Resolution(), help="Points along u and v, as 101 or 201x101."
+    ),
+    click.option("--window", type=WindowType(), help="Part of the slice, as -1:1,-1:1."),
+    seed_option,
+)
+style_option = click.option(
+    "--style", type=click.Choice(STYLES), help="modern, or post: the look of the originals."
+)
+format_option = click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    default="png",
+    show_default=True,
+    help="File format of the figures.",
+)
+output_option = click.option(
+    "--output",
+    type=click.Path(file_okay=True),
+    default="outputs",
+    show_default=True,
+    help="Folder for the files; made where it is missing.",
+)
+force_option = click.option(
+    "--force", is_flag=True, help="Overwrite files that surface did not make."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No messages, only results.")
+
+
+def study_of(
+    preset: str,
+    *,
+    seed: int | None = None,
+    slice_name: str | None = None,
+    layer: int | None = None,
+    cross_layer: bool = False,
+    window: "Window | None" = None,
+    resolution: tuple[int, int] | None = None,
+    style: str | None = None,
+    quiet: bool = False,
+) -> "Study":
+    """The study that a command's options describe; says what takes long before it starts."""
+    if sum((slice_name is not None, layer is not None, cross_layer)) > 1:
+        raise click.UsageError("give one of --layer, --cross-layer and --slice, not several")
+    from surfacecli.study import make_study
+
+    study = make_study(
+        preset,
+        seed=seed,
+        slice_name=slice_name,
+        layer=layer,
+        cross_layer=cross_layer,
+        window=window,
+        resolution=resolution,
+        style=style,
+    )
+    for message in (*study.remarks, study.announcement()):
+        if message and not quiet:
+            click.echo(f"surface: {message}", err=True)
+    return study

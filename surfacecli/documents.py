@@ -1,0 +1,70 @@
+"""Results as plain documents: the JSON that scripts rely on. Keys may be added, none changes."""
+
+import math
+from collections.abc import Iterable
+
+from surfacecli.geometry.claim import Place
+from surfacecli.geometry.stationary import StationaryPoint
+from surfacecli.study import Result, Study
+
+Document = dict[str, object]
+
+
+def number(value: float) -> float | None:
+    """A number as JSON knows it: null where it is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def point_document(point: StationaryPoint) -> Document:
+    """A stationary point: u, v, error, kind, support, smooth, index, and what is known besides."""
+    return {
+        "u": point.u,
+        "v": point.v,
+        "error": point.error,
+        "kind": point.kind,
+        "support": point.support,
+        "smooth": point.smooth,
+        "index": point.index,
+        "residual": point.residual,
+        "eigenvalues": None if point.eigenvalues is None else list(point.eigenvalues),
+        "extent": None if point.extent is None else list(point.extent),
+    }
+
+
+def place_document(place: Place, value: str) -> Document:
+    return {"u": number(place.u), "v": number(place.v), value: number(place.value)}
+
+
+def verdict_document(result: Result) -> Document:
+    """One slice of `check-maxima --json`."""
+    verdict, window = result.verdict, result.study.window
+    return {
+        "name": result.slice.name,
+        "kind": result.slice.kind,
+        "claim": {
+            "applies": verdict.claim.applies,
+            "holds": verdict.claim.holds,
+            "reason": verdict.claim.reason,
+        },
+        "method": verdict.method,
+        "cells": None,
+        "smallest_eigenvalue": number(verdict.smallest_eigenvalue.value),
+        "smallest_eigenvalue_at": place_document(verdict.smallest_eigenvalue, "value"),
+        "smallest_diagonal": number(verdict.smallest_diagonal.value),
+        "hessians": verdict.hessians,
+        "stationary_points": [point_document(p) for p in verdict.points],
+        "border": [point_document(p) for p in verdict.border],
+        "minimum": place_document(verdict.lowest, "error"),
+        "audit": {"sum": None, "expected": 1, "complete": False},
+        "window": {"u": [window.u0, window.u1], "v": [window.v0, window.v1]},
+        "resolution": list(result.study.resolution),
+        "grid": result.grid.way,
+    }
+
+
+def check_document(study: Study, results: Iterable[Result]) -> Document:
+    """The whole of `check-maxima --json`."""
+    return {
+        "preset": study.preset.name,
+        "slices": [verdict_document(result) for result in results],
+    }

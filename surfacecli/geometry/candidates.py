@@ -73,7 +73,7 @@ def find_candidates(grid: Grid) -> list[Candidate]:
 
 
 def find_flat_sets(grid: Grid) -> list[FlatSet]:
-    """Connected sets of at least three equal grid points that no neighbour beats."""
+    """Connected sets of equal grid points that no neighbour beats."""
     signs = ring_signs(grid.error)
     flat = (signs == 0).any(axis=0)
     seen = np.zeros_like(flat)
@@ -84,9 +84,9 @@ def find_flat_sets(grid: Grid) -> list[FlatSet]:
         members = _connected(signs, seen, (int(start[0]), int(start[1])))
         around = signs[:, members[:, 0], members[:, 1]]
         rises, falls = bool((around == 1).any()), bool((around == -1).any())
-        if len(members) < 3 or (rises and falls):
+        if rises and falls:
             continue
-        # Three steps equal along a square: the set holds a whole grid square.
+        # Three neighbours equal round a corner: the set holds a whole grid square.
         has_area = bool(((around[:3] == 0).all(axis=0)).any())
         sets.append(FlatSet(members, "maximum" if falls else "minimum", has_area))
     return sets

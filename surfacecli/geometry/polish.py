@@ -7,16 +7,22 @@ import numpy as np
 
 from surfacecli.geometry.candidates import RING
 from surfacecli.geometry.slices import Slice, Window
-from surfacecli.geometry.surface import differentiate, evaluate
+from surfacecli.geometry.surface import Derivatives, differentiate, evaluate
 from surfacecli.network.transfers import Array
 
 #: A gradient counts as zero below this times the largest gradient of the window.
 FLAT = 1e-9
-STEPS = 40
+#: Steps at most, and steps in a row that get no shorter.
+STEPS, PATIENCE = 40, 5
 #: A zoom looks at LOOK x LOOK points; the next look spans a bit more than one step to each side.
 LOOK, SHRINK = 7, 0.4
 #: Looks at most; shrinking in each of them ends at the rounding of (u, v) after about 35.
 LOOKS = 120
+#: A slide looks at so many directions, follows the best few dips among them in so many looks (the
+#: last spans 1e-7 of a radian), goes along the best in so many, on so many circles at most. Circles
+#: shrink by NARROWING down to LAST_RADIUS, relative to the window.
+DIRECTIONS, DIPS, ANGLE_LOOKS, LINE_LOOKS, CIRCLES = 24, 3, 16, 18, 60
+NARROWING, LAST_RADIUS = 0.2, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,34 +35,49 @@ class Polished:
     hessian: Array
 
 
+def newton_steps(derivatives: Derivatives, size: Array) -> Array:
+    """Newton's steps (k, 2), in units of the window; a singular Hessian takes the shortest one."""
+    hessian = derivatives.hessian * np.outer(size, size)
+    gradient = derivatives.gradient * size
+    return np.asarray(-np.einsum("kij,kj->ki", np.linalg.pinv(hessian, rcond=1e-11), gradient))
+
+
 def newton(
-    slice: Slice, window: Window, seeds: Array, reach: tuple[float, float], gradient_scale: float
+    slice: Slice, window: Window, seeds: Array, reach: Array, gradient_scale: float
 ) -> Polished:
-    """Newton's iteration on exact derivatives from seeds (k, 2), each step at most `reach`.
+    """Newton's iteration on exact derivatives from seeds (k, 2), each step at most `reach` (2,).
 
     Keeps what ends inside the window, off every node, with a gradient below `FLAT` times
-    `gradient_scale`. Singular Hessians take the shortest step (pseudo-inverse).
+    `gradient_scale`, both times the size of the window. A seed that wanders from one linear piece
+    to the next without coming closer is given up.
     """
     points = np.array(seeds, dtype=np.float64)
-    limit = np.array(reach)
     low, high = np.array([window.u0, window.v0]), np.array([window.u1, window.v1])
+    size = high - low
+    limit = reach / size
+    active = np.arange(len(points))
+    shortest, idle = np.full(len(points), np.inf), np.zeros(len(points), dtype=np.intp)
     for _ in range(STEPS):
-        at = differentiate(slice, points[:, 0], points[:, 1])
-        step = -np.einsum("kij,kj->ki", np.linalg.pinv(at.hessian, rcond=1e-11), at.gradient)
-        step = np.clip(step, -limit, limit)
-        moved = np.clip(points + step, low, high)
-        if np.abs(moved - points).max(initial=0.0) <= 1e-15 * np.abs(high - low).max():
+        if not len(active):
             break
-        points = moved
+        at = differentiate(slice, points[active, 0], points[active, 1])
+        step = np.clip(newton_steps(at, size), -limit, limit)
+        moved = np.clip(points[active] + step * size, low, high)
+        length = np.abs((moved - points[active]) / size).max(axis=1)
+        points[active] = moved
+        idle[active] = np.where(length < 0.9 * shortest[active], 0, idle[active] + 1)
+        shortest[active] = np.minimum(shortest[active], length)
+        active = active[(length > 1e-15) & (idle[active] < PATIENCE)]
     at = differentiate(slice, points[:, 0], points[:, 1])
-    residual = np.linalg.norm(at.gradient, axis=1)
     inside = ((points > low) & (points < high)).all(axis=1)
-    keep = inside & ~at.on_node & (residual <= FLAT * gradient_scale)
+    flat = np.abs(at.gradient * size).max(axis=1) <= FLAT * gradient_scale
+    keep = inside & ~at.on_node & flat
+    residual = np.linalg.norm(at.gradient, axis=1)
     return Polished(points[keep], at.error[keep], residual[keep], at.hessian[keep])
 
 
 def zoom(
-    slice: Slice, window: Window, start: Sequence[float], width: tuple[float, float], kind: str
+    slice: Slice, window: Window, start: Sequence[float], width: Sequence[float], kind: str
 ) -> tuple[float, float] | None:
     """The minimum, maximum or saddle of E near `start` by looking ever closer, kinks or not.
 
@@ -84,6 +105,57 @@ def zoom(
         at_bound = ((centre <= low) | (centre >= high)).any()
         if not on_rim or at_bound or kind == "saddle":
             size = SHRINK * size
+    return float(centre[0]), float(centre[1])
+
+
+def slide(
+    slice: Slice, window: Window, start: Sequence[float], width: Sequence[float], sign: float
+) -> tuple[float, float]:
+    """The minimum (`sign` 1) or maximum (-1) of E near `start`, along kinks however sharp.
+
+    On a kink E may fall in an angle so narrow that no lattice of looks has a point in it. So each
+    step takes the best direction of a circle, looked at ever closer, and goes along it to where E
+    is best; a circle with nothing better than its centre shrinks. Starts with a circle of `width`.
+    """
+    low, high = np.array([window.u0, window.v0]), np.array([window.u1, window.v1])
+    centre, scale = np.array(start, dtype=np.float64), np.array(width, dtype=np.float64)
+    radius, last = 1.0, LAST_RADIUS * float(((high - low) / scale).max())
+    step = 2.0 * np.pi / DIRECTIONS
+    every: Array = np.asarray(step * np.arange(DIRECTIONS), dtype=np.float64)
+    narrow = np.linspace(-1.0, 1.0, LOOK)
+
+    def at(distance: Array, angle: Array) -> tuple[Array, Array]:
+        away = scale * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        points = np.clip(centre + distance[..., None] * away, low, high)
+        return points, sign * evaluate(slice, points[..., 0], points[..., 1])
+
+    best = sign * float(evaluate(slice, *centre))
+    for _ in range(CIRCLES):
+        _, error = at(np.full(DIRECTIONS, radius), every)
+        dips = np.flatnonzero((error <= np.roll(error, 1)) & (error <= np.roll(error, -1)))
+        angle, spread = every[dips[error[dips].argsort()[:DIPS]]], step
+        rows = np.arange(len(angle))
+        for _ in range(ANGLE_LOOKS):
+            looks = angle[:, None] + spread * narrow
+            places, error = at(np.full(looks.shape, radius), looks)
+            which = error.argmin(axis=1)
+            angle, spread = looks[rows, which], SHRINK * spread
+        error = error[rows, which]
+        k = int(error.argmin())
+        if error[k] >= best:
+            if radius <= last:
+                break
+            radius *= NARROWING
+            continue
+        best, found, distance, spread = float(error[k]), places[k, which[k]], radius, 1.0
+        for _ in range(LINE_LOOKS):
+            distances = np.maximum(distance + spread * radius * narrow, 0.0)
+            places, error = at(distances, np.full(LOOK, angle[k]))
+            which = int(error.argmin())
+            if error[which] < best:
+                best, found = float(error[which]), places[which]
+            distance, spread = distances[which], SHRINK * spread
+        centre = found
     return float(centre[0]), float(centre[1])
 
 

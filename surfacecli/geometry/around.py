@@ -1,0 +1,95 @@
+"""What E does close around a point, by comparing values on small circles: kinks or not."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfacecli.geometry.candidates import EQUAL
+from surfacecli.geometry.polish import LOOK, SHRINK
+from surfacecli.geometry.stationary import Support
+from surfacecli.geometry.surface import differentiate, evaluate, linear_pieces
+from surfacecli.geometry.terrain import Terrain
+from surfacecli.network.transfers import Array
+
+#: Radii, relative to the window: for the kind of a point, for what lies under it.
+CIRCLE, TINY_CIRCLE = 1e-4, 1e-6
+DIRECTIONS = 48
+#: Looks at each extremum of a circle: the last spans 1e-6 of an angle between two directions.
+ANGLE_LOOKS = 14
+#: Round a smooth point the gradient changes by its curvature: kinked where it changes by more than
+#: BEND times the largest curvature, and by more than rounding, relative to the largest gradient.
+BEND, ROUNDING = 8.0, 1e-10
+
+
+def _every_angle() -> Array:
+    return np.asarray(2.0 * np.pi * (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS, dtype=np.float64)
+
+
+def _on_circle(
+    terrain: Terrain, at: tuple[float, float], radius: float, angles: Array
+) -> tuple[Array, Array]:
+    """Points round `at`; those outside the window are brought to its border."""
+    reach = radius * terrain.size
+    u = np.clip(at[0] + reach[0] * np.cos(angles), terrain.window.u0, terrain.window.u1)
+    v = np.clip(at[1] + reach[1] * np.sin(angles), terrain.window.v0, terrain.window.v1)
+    return u, v
+
+
+def ring_signs(terrain: Terrain, at: tuple[float, float]) -> NDArray[np.int8]:
+    """Signs of E - E(at) round a small circle (within the window), its own extrema included.
+
+    Along a kink E may rise on an arc as narrow as the circle is small, so each extremum of the
+    sampled circle is looked at ever closer in angle before its sign counts.
+    """
+    error = float(evaluate(terrain.slice, *at))
+    angles = _every_angle()
+
+    def around(angle: Array) -> Array:
+        return evaluate(terrain.slice, *_on_circle(terrain, at, CIRCLE, angle)) - error
+
+    values = around(angles)
+    before, after = np.roll(values, 1), np.roll(values, -1)
+    tops = np.flatnonzero((values >= before) & (values >= after))
+    bottoms = np.flatnonzero((values <= before) & (values <= after))
+    sign = np.concatenate([np.ones(len(tops)), -np.ones(len(bottoms))])
+    centre = angles[np.concatenate([tops, bottoms])]
+    best = np.concatenate([values[tops], values[bottoms]])
+    rows, width = np.arange(len(centre)), 2.0 * np.pi / DIRECTIONS
+    looks = np.linspace(-1.0, 1.0, LOOK)
+    for _ in range(ANGLE_LOOKS):
+        near = centre[:, None] + width * looks
+        seen = around(near)
+        which = (sign[:, None] * seen).argmax(axis=1)
+        centre, best = near[rows, which], seen[rows, which]
+        width *= SHRINK
+    order = np.argsort(np.concatenate([angles, centre]))
+    every = np.concatenate([values, best])[order]
+    level = np.abs(every) <= EQUAL * terrain.error_scale
+    return np.sign(np.where(level, 0.0, every)).astype(np.int8)
+
+
+def weak_kind(terrain: Terrain, at: tuple[float, float]) -> str | None:
+    """Minimum, maximum or `level` by E on a small circle, ties allowed; None for anything else."""
+    error = evaluate(terrain.slice, *at)
+    around = evaluate(terrain.slice, *_on_circle(terrain, at, CIRCLE, _every_angle())) - error
+    tolerance = EQUAL * terrain.error_scale
+    rises, falls = bool((around > tolerance).any()), bool((around < -tolerance).any())
+    if rises and falls:
+        return None
+    return "minimum" if rises else "maximum" if falls else "level"
+
+
+def find_support(terrain: Terrain, at: tuple[float, float]) -> tuple[bool, Support]:
+    """Whether E has a gradient at a point, and whether it is in a cell, on one kink or on several.
+
+    A unit may switch without E noticing: smooth, and yet on an edge or a vertex.
+    """
+    u, v = _on_circle(terrain, at, TINY_CIRCLE, _every_angle())
+    gradient = differentiate(terrain.slice, u, v).gradient * terrain.size
+    jump = np.abs(gradient - gradient.mean(axis=0)).max()
+    bend = BEND * TINY_CIRCLE * terrain.curvature_scale
+    smooth = bool(jump <= bend + ROUNDING * terrain.gradient_scale)
+    network = terrain.slice.objective.network
+    if not all(f.piecewise_linear for f in network.transfers[terrain.slice.first_moved - 1 :]):
+        return smooth, "cell" if smooth else "edge"
+    cells = len(np.unique(linear_pieces(terrain.slice, u, v), axis=0))
+    return smooth, "cell" if cells == 1 else "edge" if cells == 2 else "vertex"

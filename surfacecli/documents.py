@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 
 from surfacecli.geometry.claim import Place
+from surfacecli.geometry.section import Section
+from surfacecli.geometry.slices import Slice
 from surfacecli.geometry.stationary import StationaryPoint
 from surfacecli.study import Result, Study
 
@@ -67,4 +69,25 @@ def check_document(study: Study, results: Iterable[Result]) -> Document:
     return {
         "preset": study.preset.name,
         "slices": [verdict_document(result) for result in results],
+    }
+
+
+def section_document(slice: Slice, line: Section) -> Document:
+    """One slice of `section --json`: the line's points, E on them, and its kinks."""
+    return {
+        "name": slice.name,
+        "u": line.u,
+        "v": line.v,
+        "t": line.t,
+        "error": line.error,
+        "exact": line.exact,
+        "kinks": [
+            {"t": t, "error": error, "turn": turn}
+            for t, error, turn in zip(
+                line.kinks.tolist(),
+                line.kink_errors.tolist(),
+                line.kink_turns.tolist(),
+                strict=True,
+            )
+        ],
     }

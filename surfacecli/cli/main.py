@@ -6,7 +6,10 @@ import sys
 import click
 
 from surfacecli.cli.check_maxima import check_maxima
+from surfacecli.cli.completion_script import completion
+from surfacecli.cli.plot import plot
 from surfacecli.cli.presets import presets
+from surfacecli.cli.section import section
 from surfacecli.cli.threads import pin_blas_threads
 from surfacecli.errors import SurfaceError
 
@@ -92,5 +95,8 @@ def main() -> None:
     surface(prog_name="surface", auto_envvar_prefix="SURFACE")
 
 
+surface.add_command(plot)
+surface.add_command(section)
 surface.add_command(check_maxima)
+surface.add_command(completion)
 surface.add_command(presets)

@@ -1,0 +1,86 @@
+"""`surface plot`: the figures of a preset."""
+
+from typing import Any
+
+import click
+
+from surfacecli.cli.options import (
+    force_option,
+    format_option,
+    grid_options,
+    json_option,
+    output_option,
+    preset_argument,
+    quiet_option,
+    slice_options,
+    study_of,
+    style_option,
+)
+
+
+@click.command("plot")
+@preset_argument
+@slice_options
+@grid_options
+@style_option
+@format_option
+@output_option
+@click.option("--panel", is_flag=True, help="All slices in one figure, PRESET-panel.")
+@force_option
+@json_option
+@quiet_option
+def plot(
+    preset: str,
+    file_format: str,
+    output: str,
+    panel: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **choices: Any,
+) -> None:
+    """Draw the error surface over each slice of PRESET, with its stationary points.
+
+    Writes PRESET-SLICE.png (or svg, pdf) into the output folder. Every file holds what is needed
+    to make it again: the preset's text, the seeds, the options, the versions.
+    """
+    study = study_of(preset, quiet=quiet, **choices)
+    from pathlib import Path
+
+    from surfacecli.documents import verdict_document
+    from surfacecli.figures import draw_panel, draw_surface, encode_figure
+    from surfacecli.outputs import inside, json_text, write_file
+    from surfacecli.pictures import file_name, picture_of, provenance_of
+    from surfacecli.words import count_words
+
+    folder = Path(output)
+    figures: list[dict[str, object]] = []
+    results = []
+    for slice in study.slices:
+        result = study.examine(slice)
+        results.append(result)
+        if panel:
+            continue
+        path = inside(folder, file_name(study, slice.name, file_format))
+        figure = draw_surface(picture_of(result), study.style)
+        provenance = provenance_of(study, slice)
+        title = f"{study.preset.title}: {slice.name}"
+        write_file(path, encode_figure(figure, file_format, provenance, title), force=force)
+        figures.append({"file": path.as_posix(), **verdict_document(result)})
+        if not as_json:
+            found = count_words(result.verdict.points) or "no stationary point"
+            click.echo(f"wrote {path.as_posix()}: {found}")
+    if panel:
+        path = inside(folder, file_name(study, "panel", file_format))
+        figure = draw_panel([picture_of(result) for result in results], study.style)
+        provenance = provenance_of(study, *study.slices)
+        content = encode_figure(figure, file_format, provenance, study.preset.title)
+        write_file(path, content, force=force)
+        figures.append(
+            {"file": path.as_posix(), "slices": [verdict_document(result) for result in results]}
+        )
+        if not as_json:
+            names = ", ".join(slice.name for slice in study.slices)
+            click.echo(f"wrote {path.as_posix()}: {names}")
+    if as_json:
+        click.echo(json_text({"preset": study.preset.name, "figures": figures}), nl=False)

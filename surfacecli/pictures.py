@@ -1,0 +1,87 @@
+"""From results to pictures: the line of provenance, what a file's metadata holds, its name."""
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from surfacecli import __version__
+from surfacecli.figures import draw_surface, make_picture
+from surfacecli.figures.picture import Picture, SectionPicture
+from surfacecli.geometry.section import Section
+from surfacecli.geometry.slices import Slice
+from surfacecli.study import Result, Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw(result: Result, style: str | None = None) -> "Figure":
+    """A matplotlib figure of one result, in the style of its study or in another."""
+    return draw_surface(picture_of(result), style or result.study.style)
+
+
+def picture_of(result: Result) -> Picture:
+    """What a figure of a result shows."""
+    study = result.study
+    n_u, n_v = study.resolution
+    line = f"{_line(study, result.slice)}, {n_u} x {n_v}"
+    return make_picture(result.grid, result.verdict, study.preset.title, line)
+
+
+def section_picture(study: Study, slice: Slice, section: Section) -> SectionPicture:
+    """What a figure of a section shows."""
+    return SectionPicture(
+        title=study.preset.title,
+        name=slice.name,
+        section=section,
+        start=(float(section.u[0]), float(section.v[0])),
+        end=(float(section.u[-1]), float(section.v[-1])),
+        provenance=_line(study, slice),
+    )
+
+
+def _line(study: Study, slice: Slice) -> str:
+    seeds = {what: seed for what, seed in study.preset.seeds.items() if "." not in what}
+    drawn = ", ".join(f"{what} seed {seed}" for what, seed in seeds.items() if what != "directions")
+    return ", ".join(
+        part
+        for part in (
+            f"surface {__version__}: preset {study.preset.name}, slice {slice.name}",
+            slice.note,
+            drawn,
+        )
+        if part
+    )
+
+
+def provenance_of(study: Study, *slices: Slice) -> dict[str, object]:
+    """All that is needed to make a file of these slices again; no path of the machine."""
+    window = study.window
+    return {
+        "preset": study.preset.name,
+        "preset_text": study.preset.text,
+        "slices": {
+            s.name: {
+                "note": s.note,
+                "u_moves": sorted(s.along_u),
+                "v_moves": sorted(s.along_v),
+            }
+            for s in slices
+        },
+        "seeds": study.preset.seeds,
+        "window": {"u": [window.u0, window.u1], "v": [window.v0, window.v1]},
+        "resolution": list(study.resolution),
+        "style": study.style,
+        "versions": {
+            "surface": __version__,
+            "python": platform.python_version(),
+            "numpy": version("numpy"),
+            "matplotlib": version("matplotlib"),
+        },
+    }
+
+
+def file_name(study: Study, what: str, file_format: str) -> str:
+    """PRESET-WHAT.png, with the style in between where it is not the usual one."""
+    style = "" if study.style == "modern" else f"-{study.style}"
+    return f"{study.preset.name}-{what}{style}.{file_format}"

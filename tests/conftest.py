@@ -2,7 +2,7 @@
 
 import os
 
-from surfacecli.cli.threads import pin_blas_threads
+from surfacecli.threads import pin_blas_threads
 
 pin_blas_threads()  # before anything imports numpy
 

@@ -1,6 +1,6 @@
 """The `surface` command group: one file per command; start-up imports no numpy."""
 
-from surfacecli.cli.threads import pin_blas_threads
+from surfacecli.threads import pin_blas_threads
 
 pin_blas_threads()
 

@@ -10,8 +10,8 @@ from surfacecli.cli.completion_script import completion
 from surfacecli.cli.plot import plot
 from surfacecli.cli.presets import presets
 from surfacecli.cli.section import section
-from surfacecli.cli.threads import pin_blas_threads
 from surfacecli.errors import SurfaceError
+from surfacecli.threads import pin_blas_threads
 
 
 class Group(click.Group):

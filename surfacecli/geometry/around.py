@@ -12,9 +12,10 @@ from surfacecli.network.transfers import Array
 
 #: Radii, relative to the window: for the kind of a point, for what lies under it.
 CIRCLE, TINY_CIRCLE = 1e-4, 1e-6
-DIRECTIONS = 48
-#: Looks at each extremum of a circle: the last spans 1e-6 of an angle between two directions.
-ANGLE_LOOKS = 14
+DIRECTIONS = 96
+#: Looks at each extremum of a circle: the last spans 1e-8 of an angle between two directions, so
+#: that along a level kink, however sharp, E is found level.
+ANGLE_LOOKS = 20
 #: Round a smooth point the gradient changes by its curvature: kinked where it changes by more than
 #: BEND times the largest curvature, and by more than rounding, relative to the largest gradient.
 BEND, ROUNDING = 8.0, 1e-10
@@ -34,7 +35,9 @@ def _on_circle(
     return u, v
 
 
-def ring_signs(terrain: Terrain, at: tuple[float, float]) -> NDArray[np.int8]:
+def ring_signs(
+    terrain: Terrain, at: tuple[float, float], radius: float = CIRCLE
+) -> NDArray[np.int8]:
     """Signs of E - E(at) round a small circle (within the window), its own extrema included.
 
     Along a kink E may rise on an arc as narrow as the circle is small, so each extremum of the
@@ -44,7 +47,7 @@ def ring_signs(terrain: Terrain, at: tuple[float, float]) -> NDArray[np.int8]:
     angles = _every_angle()
 
     def around(angle: Array) -> Array:
-        return evaluate(terrain.slice, *_on_circle(terrain, at, CIRCLE, angle)) - error
+        return evaluate(terrain.slice, *_on_circle(terrain, at, radius, angle)) - error
 
     values = around(angles)
     before, after = np.roll(values, 1), np.roll(values, -1)
@@ -83,7 +86,7 @@ def find_support(terrain: Terrain, at: tuple[float, float]) -> tuple[bool, Suppo
 
     A unit may switch without E noticing: smooth, and yet on an edge or a vertex.
     """
-    u, v = _on_circle(terrain, at, TINY_CIRCLE, _every_angle())
+    u, v = _on_circle(terrain, at, TINY_CIRCLE, _every_angle()[::2])
     gradient = differentiate(terrain.slice, u, v).gradient * terrain.size
     jump = np.abs(gradient - gradient.mean(axis=0)).max()
     bend = BEND * TINY_CIRCLE * terrain.curvature_scale
@@ -91,5 +94,6 @@ def find_support(terrain: Terrain, at: tuple[float, float]) -> tuple[bool, Suppo
     network = terrain.slice.objective.network
     if not all(f.piecewise_linear for f in network.transfers[terrain.slice.first_moved - 1 :]):
         return smooth, "cell" if smooth else "edge"
-    cells = len(np.unique(linear_pieces(terrain.slice, u, v), axis=0))
+    pieces = linear_pieces(terrain.slice, u, v)
+    cells = len(np.unique(pieces[:, (pieces != pieces[0]).any(axis=0)], axis=0))
     return smooth, "cell" if cells == 1 else "edge" if cells == 2 else "vertex"

@@ -21,8 +21,8 @@ LOOKS = 120
 #: A slide looks at so many directions, follows the best few dips among them in so many looks (the
 #: last spans 1e-7 of a radian), goes along the best in so many, on so many circles at most. Circles
 #: shrink by NARROWING down to LAST_RADIUS, relative to the window.
-DIRECTIONS, DIPS, ANGLE_LOOKS, LINE_LOOKS, CIRCLES = 24, 3, 16, 18, 60
-NARROWING, LAST_RADIUS = 0.2, 1e-9
+DIRECTIONS, DIPS, ANGLE_LOOKS, LINE_LOOKS, CIRCLES = 24, 2, 16, 18, 60
+NARROWING, LAST_RADIUS = 0.2, 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def newton(
 
 
 def zoom(
-    slice: Slice, window: Window, start: Sequence[float], width: Sequence[float], kind: str
+    slice: Slice, window: Window, start: Sequence[float], width: Array, kind: str
 ) -> tuple[float, float] | None:
     """The minimum, maximum or saddle of E near `start` by looking ever closer, kinks or not.
 
@@ -109,7 +109,7 @@ def zoom(
 
 
 def slide(
-    slice: Slice, window: Window, start: Sequence[float], width: Sequence[float], sign: float
+    slice: Slice, window: Window, start: Sequence[float], width: Array, sign: float
 ) -> tuple[float, float]:
     """The minimum (`sign` 1) or maximum (-1) of E near `start`, along kinks however sharp.
 

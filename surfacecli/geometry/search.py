@@ -7,11 +7,11 @@ finds what the grid shows; it does not prove that nothing else is there.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from surfacecli.geometry.around import find_support, ring_signs, weak_kind
+from surfacecli.geometry.around import CIRCLE, TINY_CIRCLE, find_support, ring_signs, weak_kind
 from surfacecli.geometry.candidates import Candidate, FlatSet, find_candidates, find_flat_sets
 from surfacecli.geometry.grids import Grid
 from surfacecli.geometry.polish import slide, zoom
@@ -29,9 +29,9 @@ from surfacecli.network.transfers import Array
 
 #: Points nearer than this, relative to the window, are one.
 SAME = 1e-5
-#: Following one kinked candidate takes some thousand evaluations of E. The best are followed, so
-#: many at most, and only while the multiply-adds for all of them last.
-CANDIDATES, EVALUATIONS, WORK = 100, 5000, 1e10
+#: Following one kinked candidate takes some thousand evaluations of E. The best are followed: so
+#: many at most, and for long data no more than so many multiply-adds pay for (yet the lowest).
+CANDIDATES, EVALUATIONS, WORK = 100, 8000, 1e10
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,19 +83,26 @@ class _Search:
             here = error[row, column]
             return bool(here > error.min()), -float(np.abs(around - here).max())
 
-        most = max(3, int(WORK / (EVALUATIONS * self.terrain.evaluation)))
-        return sorted(find_candidates(self.terrain.grid), key=rank)[: min(most, CANDIDATES)]
+        ranked = sorted(find_candidates(self.terrain.grid), key=rank)
+        most = max(1, min(CANDIDATES, int(WORK / (EVALUATIONS * self.terrain.evaluation))))
+        # Beyond them only what lies on the grid point itself, which costs little to see.
+        return ranked[:most] + [c for c in ranked[most:] if self._is_there(c)]
+
+    def _is_there(self, candidate: Candidate) -> bool:
+        at = self._grid_point(candidate.row, candidate.column)
+        return candidate.kind != "saddle" and weak_kind(self.terrain, at) == candidate.kind
 
     def _known(
         self, points: list[StationaryPoint], candidate: Candidate, at: tuple[float, float]
     ) -> bool:
         """Whether a point of this kind, smooth and at least as extreme, explains the candidate.
 
-        So does any valley near by: what looks like a saddle of the grid is its own waviness.
+        A saddle of the grid near a valley is the grid's own waviness.
         """
-        near = np.abs(self.smooth.valley_points - at) <= 1.5 * self.terrain.spacing
-        if near.all(axis=1).any():
-            return True
+        if candidate.kind == "saddle":
+            near = np.abs(self.smooth.valley_points - at) <= 1.5 * self.terrain.spacing
+            if near.all(axis=1).any():
+                return True
         error = float(self.terrain.grid.error[candidate.row, candidate.column])
         slack = LEVEL * self.terrain.error_scale
 
@@ -123,15 +130,31 @@ class _Search:
         return []
 
     def _places(self, at: tuple[float, float], kind: PointKind) -> Iterator[tuple[float, float]]:
-        """Where the point may be, ever closer: the grid point, zooming, sliding along a kink."""
+        """Where the point may be: the grid point, zooming, sliding; near by first, then farther.
+
+        A look around can jump over a small hollow into a deeper one: so first in a box.
+        """
         yield at
         slice, window, spacing = self.terrain.slice, self.terrain.window, self.terrain.spacing
-        place = zoom(slice, window, at, 1.5 * spacing, kind)
-        if place is not None:
-            yield place
-        if kind != "saddle":
-            sign = 1.0 if kind == "minimum" else -1.0
-            yield slide(slice, window, place or at, spacing, sign)
+        if kind == "saddle":
+            place = zoom(slice, window, at, 1.5 * spacing, kind)
+            if place is not None:
+                yield place
+            return
+        box = self._box(at)
+        place = zoom(slice, box, at, spacing, kind) or at
+        yield place
+        sign = 1.0 if kind == "minimum" else -1.0
+        place = slide(slice, box, place, spacing, sign)
+        yield place
+        if place[0] in (box.u0, box.u1) or place[1] in (box.v0, box.v1):
+            yield slide(slice, window, place, spacing, sign)
+
+    def _box(self, at: tuple[float, float]) -> Window:
+        """The part of the window within a grid step and a half of a point."""
+        (u0, v0), (u1, v1) = at - 1.5 * self.terrain.spacing, at + 1.5 * self.terrain.spacing
+        w = self.terrain.window
+        return Window(max(u0, w.u0), min(u1, w.u1), max(v0, w.v0), min(v1, w.v1))
 
     # Points
 
@@ -141,6 +164,13 @@ class _Search:
         kind = kind_of_arcs(falling_arcs(signs))
         if kind is None or not signs.any():
             return None
+        if kind[0] != "saddle" and not self._is_extremum(at, kind[0]):
+            # On a kink the extremum may be a little farther along, within the circle.
+            reach = CIRCLE * self.terrain.size
+            sign = 1.0 if kind[0] == "minimum" else -1.0
+            at = slide(self.terrain.slice, self.terrain.window, at, reach, sign)
+            if not self._is_extremum(at, kind[0]):
+                return None
         smooth, support = find_support(self.terrain, at)
         if smooth:
             # Newton comes from the samples; a smooth point next to a kink may escape them.
@@ -151,7 +181,14 @@ class _Search:
             if support == "cell":
                 return None
         error = float(evaluate(self.terrain.slice, *at))
+        if kind[0] != "saddle" and (signs == 0).any():  # level along a kink: part of a valley
+            extent = (at[0], at[0], at[1], at[1])
+            return StationaryPoint(*at, error, kind[0], "valley", False, kind[1], extent=extent)
         return StationaryPoint(*at, error, kind[0], support, smooth=False, index=kind[1])
+
+    def _is_extremum(self, at: tuple[float, float], kind: PointKind) -> bool:
+        against = -1 if kind == "minimum" else 1
+        return not (ring_signs(self.terrain, at, TINY_CIRCLE) == against).any()
 
     def _on_border(self, at: tuple[float, float]) -> bool:
         place, low, high = np.array(at), self.terrain.low, self.terrain.high
@@ -221,8 +258,13 @@ class _Search:
             return u1 - u0 + v1 - v0
 
         for point in sorted(points, key=lambda p: (not p.is_set, -size(p), p.residual or 0.0)):
-            if not any(self._same(point, other) for other in kept):
+            same = [k for k, other in enumerate(kept) if self._same(point, other)]
+            if not same:
                 kept.append(point)
+            elif point.support == kept[same[0]].support == "valley":
+                # Pieces of one valley: their extents become one, and so do valleys that they join.
+                joined = [kept.pop(k) for k in reversed(same)][::-1]
+                kept.append(replace(joined[0], extent=_around([point, *joined])))
         return sorted(kept, key=lambda p: (p.error, p.u, p.v))
 
     def _same(self, point: StationaryPoint, other: StationaryPoint) -> bool:
@@ -242,3 +284,9 @@ class _Search:
         places = [(p.u, p.v, p.error) for p in points]
         places.append((*self._grid_point(int(row), int(column)), float(grid.error[row, column])))
         return min(places, key=lambda place: place[2])
+
+
+def _around(sets: list[StationaryPoint]) -> tuple[float, float, float, float]:
+    """The bounding box of several sets."""
+    u0, u1, v0, v1 = np.transpose([s.extent for s in sets if s.extent is not None])
+    return float(u0.min()), float(u1.max()), float(v0.min()), float(v1.max())

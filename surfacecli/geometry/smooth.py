@@ -9,9 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from surfacecli.geometry.around import weak_kind
+from surfacecli.geometry.around import find_support, ring_signs, weak_kind
 from surfacecli.geometry.polish import Polished, newton, newton_steps
-from surfacecli.geometry.stationary import PointKind, StationaryPoint
+from surfacecli.geometry.stationary import (
+    PointKind,
+    StationaryPoint,
+    falling_arcs,
+    kind_of_arcs,
+)
 from surfacecli.geometry.terrain import Terrain
 from surfacecli.network.transfers import Array
 
@@ -20,6 +25,8 @@ from surfacecli.network.transfers import Array
 CHAIN, LEVEL = 4.0, 1e-9
 #: An eigenvalue below this times the largest of the window counts as zero.
 SINGULAR = 1e-9
+#: Ends of the iteration nearer than this, relative to the window, are one.
+SAME_ROOT = 1e-8
 #: Multiply-adds that the iteration may take, at some ten steps of six evaluations for each seed.
 WORK = 6e9
 
@@ -54,26 +61,36 @@ def polish_smooth(terrain: Terrain, seeds: Array, reach: Array) -> Smooth:
     curvature = np.abs(np.linalg.eigvalsh(in_window))
     zero = SINGULAR * terrain.curvature_scale
     singular = curvature.min(axis=1, initial=np.inf) <= zero
-    points = []
-    for k in np.flatnonzero(~singular):
-        low, high = map(float, eigenvalues[k])
-        kind: PointKind = "minimum" if low > 0 else "maximum" if high < 0 else "saddle"
-        points.append(
-            StationaryPoint(
-                float(found.points[k, 0]),
-                float(found.points[k, 1]),
-                float(found.error[k]),
-                kind,
-                "cell",
-                smooth=True,
-                index=-1 if kind == "saddle" else 1,
-                residual=float(found.residual[k]),
-                eigenvalues=(low, high),
-            )
-        )
+    single = np.flatnonzero(~singular)
+    # Many seeds end at one point: each once, up to the rounding of an iteration.
+    place = np.round((found.points[single] - terrain.low) / terrain.size / SAME_ROOT)
+    single = single[np.unique(place, axis=0, return_index=True)[1]]
+    points = [_classify(terrain, found, int(k), eigenvalues[k]) for k in single]
     flat = np.flatnonzero(singular & (curvature.max(axis=1, initial=0.0) > zero))
     valleys = _find_valleys(terrain, found, flat, eigenvalues)
-    return Smooth((*points, *valleys), found.points[flat])
+    return Smooth((*(p for p in points if p is not None), *valleys), found.points[flat])
+
+
+def _classify(
+    terrain: Terrain, found: Polished, k: int, eigenvalues: Array
+) -> StationaryPoint | None:
+    """Kind by the eigenvalues where one Hessian holds all around, else by comparing values."""
+    at = (float(found.points[k, 0]), float(found.points[k, 1]))
+    error, residual = float(found.error[k]), float(found.residual[k])
+    smooth, support = find_support(terrain, at)
+    if support == "cell":
+        low, high = map(float, eigenvalues)
+        kind: PointKind = "minimum" if low > 0 else "maximum" if high < 0 else "saddle"
+        index = -1 if kind == "saddle" else 1
+        return StationaryPoint(
+            *at, error, kind, support, True, index, residual=residual, eigenvalues=(low, high)
+        )
+    ring = kind_of_arcs(falling_arcs(ring_signs(terrain, at)))
+    if ring is None:
+        return None
+    return StationaryPoint(
+        *at, error, ring[0], support, smooth, ring[1], residual=residual if smooth else None
+    )
 
 
 def _find_valleys(

@@ -20,10 +20,11 @@ class StationaryPoint:
 
     `u`, `v`, `error`: where, and E there; of a set, a point of it. `support`: `cell` where E is a
     polynomial (or smooth) around the point, `edge` and `vertex` on one kink or several, `valley`
-    and `plateau` for a curve and a region of constant E. `smooth`: whether E has a gradient there.
+    and `plateau` for a curve and a region of constant E. `smooth`: whether E has a gradient there
+    (it may on an edge or a vertex too, where only its Hessian jumps).
     `residual`: the norm of the gradient, None on a kink. `eigenvalues`: of the 2x2 Hessian,
-    smallest first, None on a kink. `extent`: u0, u1, v0, v1 of a set's bounding box. `on_border`:
-    on the border of the window, and a minimum or maximum of what lies inside it.
+    smallest first, None where there is no one Hessian. `extent`: u0, u1, v0, v1 of a set's bounding
+    box. `on_border`: on the border of the window, and a minimum or maximum of what lies inside it.
     """
 
     u: float
@@ -45,7 +46,7 @@ class StationaryPoint:
     @property
     def strict_smooth_maximum(self) -> bool:
         """What the theorem forbids: a maximum inside a smooth piece, E falling on all sides."""
-        inside = not self.is_set and not self.on_border
+        inside = self.support == "cell" and not self.on_border
         return self.kind == "maximum" and self.smooth and inside
 
     def describe(self) -> str:

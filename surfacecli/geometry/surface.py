@@ -28,8 +28,9 @@ BLOCK = 1 << 18
 class Derivatives:
     """E and its derivatives at P points: error (P,), gradient (P, 2), hessian (P, 2, 2).
 
-    `on_node` (P,) is True where some pre-activation lies exactly on a node of its transfer
-    function; the derivatives there are those of the pieces to the left.
+    `on_node` (P,) is True where some pre-activation passes a node of its transfer function exactly
+    there; the derivatives are those of the pieces to the left. One that lies on a node all around,
+    as behind dead units, makes no kink and does not count.
     """
 
     error: Array
@@ -167,7 +168,9 @@ def _outputs(
         if not order:
             continue
         for node in f.nodes or ():
-            on_node |= (h == node).any(axis=(1, 2))
+            at_node = h == node
+            if at_node.any():
+                on_node |= (at_node & _moves(pre)).any(axis=(1, 2))
         slope = f.slope(h)
         bend = None if f.piecewise_linear else f.bend(h)
         jet.first = [None if h_i is None else slope * h_i for h_i in pre.first]
@@ -176,6 +179,15 @@ def _outputs(
             bent = None if bend is None or h_i is None or h_j is None else bend * h_i * h_j
             jet.second.append(_sum(bent, None if h_ij is None else slope * h_ij))
     return jet, on_node
+
+
+def _moves(pre: _Jet) -> NDArray[np.bool_]:
+    """Where a pre-activation changes with u or v."""
+    moves = np.zeros(pre.a.shape, dtype=np.bool_)
+    for part in (*pre.first, *pre.second):
+        if part is not None:
+            moves |= part != 0
+    return moves
 
 
 def _flat_points(u: ArrayLike, v: ArrayLike) -> tuple[Array, Array, tuple[int, ...]]:

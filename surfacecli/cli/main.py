@@ -7,6 +7,7 @@ import click
 
 from surfacecli.cli.check_maxima import check_maxima
 from surfacecli.cli.completion_script import completion
+from surfacecli.cli.export import export
 from surfacecli.cli.plot import plot
 from surfacecli.cli.presets import presets
 from surfacecli.cli.section import section
@@ -99,4 +100,5 @@ surface.add_command(plot)
 surface.add_command(section)
 surface.add_command(check_maxima)
 surface.add_command(completion)
+surface.add_command(export)
 surface.add_command(presets)

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from surfacecli.cli.batch import batch
 from surfacecli.cli.check_maxima import check_maxima
 from surfacecli.cli.completion_script import completion
 from surfacecli.cli.export import export
@@ -99,6 +100,7 @@ def main() -> None:
 surface.add_command(plot)
 surface.add_command(section)
 surface.add_command(check_maxima)
+surface.add_command(batch)
 surface.add_command(completion)
 surface.add_command(export)
 surface.add_command(presets)

@@ -34,7 +34,7 @@ FLOORS = (
 GEOMETRY = (
     ("claim",),
     ("search",),
-    ("polish", "section"),
+    ("polish", "section", "smooth", "exact", "terrain", "around"),
     ("candidates", "kinks"),
     ("stationary", "grids", "roots"),
     ("surface",),

@@ -25,6 +25,8 @@ class StationaryPoint:
     `residual`: the norm of the gradient, None on a kink. `eigenvalues`: of the 2x2 Hessian,
     smallest first, None where there is no one Hessian. `extent`: u0, u1, v0, v1 of a set's bounding
     box. `on_border`: on the border of the window, and a minimum or maximum of what lies inside it.
+    `kinks`: (layer, unit, data point), each from 1, of what makes the kink, where that is known.
+    `area` of a plateau; `outline` of a set: segments, a plateau's rim or a valley's course.
     """
 
     u: float
@@ -38,6 +40,9 @@ class StationaryPoint:
     eigenvalues: tuple[float, float] | None = None
     extent: tuple[float, float, float, float] | None = None
     on_border: bool = False
+    kinks: tuple[tuple[int, int, int], ...] = ()
+    area: float | None = None
+    outline: tuple[tuple[tuple[float, float], tuple[float, float]], ...] = ()
 
     @property
     def is_set(self) -> bool:

@@ -1,0 +1,213 @@
+"""The box around a 3-D surface, looked at without perspective, and a frame of ticks drawn by hand.
+
+Matplotlib's own 3-D axes choose their margins and their edges themselves; here the box fills the
+room that it is given, and each axis stands on the edge where the style wants it.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d.art3d import Line3DCollection
+from mpl_toolkits.mplot3d.axes3d import Axes3D
+from mpl_toolkits.mplot3d.proj3d import proj_transform
+
+from surfacecli.figures.theme import FAINT, INK, SMALL, TEXT
+from surfacecli.figures.ticks import Ticks
+from surfacecli.network.transfers import Array
+
+#: Layers of a 3-D picture, from the back to the front.
+WALLS, FLOOR, SURFACE, FRAME, MARKS = 1.0, 2.0, 3.0, 4.0, 5.0
+
+Span = tuple[float, float]
+Rectangle = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the eye is, in degrees, as matplotlib counts them, and how high a box of sides 1 is."""
+
+    azimuth: float
+    elevation: float
+    height: float
+
+    @property
+    def towards(self) -> Array:
+        """The unit vector from the box to the eye."""
+        a, e = np.deg2rad([self.azimuth, self.elevation])
+        return np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
+
+
+@dataclass(frozen=True)
+class Box:
+    """The box in data coordinates, the ratio of its sides, and the eye."""
+
+    u: Span
+    v: Span
+    z: Span
+    sides: tuple[float, float, float]
+    view: View
+
+    @property
+    def near(self) -> tuple[float, float]:
+        """u and v of the vertical edge that is next to the eye."""
+        x, y, _ = self.view.towards
+        return self.u[int(x >= 0)], self.v[int(y >= 0)]
+
+    @property
+    def far(self) -> tuple[float, float]:
+        near_u, near_v = self.near
+        return sum(self.u) - near_u, sum(self.v) - near_v
+
+    @property
+    def left(self) -> tuple[float, float]:
+        """u and v of the vertical edge at the left end of the picture."""
+        (near_u, near_v), (far_u, far_v) = self.near, self.far
+        across = np.deg2rad(self.view.azimuth)
+
+        def position(u: float, v: float) -> float:
+            x, y = (u - self.u[0]) / np.ptp(self.u), (v - self.v[0]) / np.ptp(self.v)
+            return float(-np.sin(across) * x * self.sides[0] + np.cos(across) * y * self.sides[1])
+
+        return min(((near_u, far_v), (far_u, near_v)), key=lambda corner: position(*corner))
+
+    def beyond(self, share: float) -> tuple[float, float]:
+        """Steps out of the box on its near sides, along u and v: a share of the longer side."""
+        (near_u, near_v), longest = self.near, max(self.sides[:2])
+        return (
+            float(np.sign(near_u - np.mean(self.u)) * share * np.ptp(self.u) / self.sides[0])
+            * longest,
+            float(np.sign(near_v - np.mean(self.v)) * share * np.ptp(self.v) / self.sides[1])
+            * longest,
+        )
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a frame is drawn."""
+
+    grid_colour: str = FAINT
+    grid_style: str | tuple[int, tuple[float, ...]] = "solid"
+    grid_width: float = 0.5
+    edge_colour: str = INK
+    size: float = SMALL
+    distance: float = 0.045
+
+
+def box_sides(u: Array, v: Array, height: float) -> tuple[float, float, float]:
+    """Sides of a box: equal units along u and v where that leaves neither shorter than half."""
+    ratio = float(np.ptp(u) / np.ptp(v))
+    along_u, along_v = (ratio, 1.0) if ratio <= 1 else (1.0, 1.0 / ratio)
+    if min(along_u, along_v) < 0.5:
+        along_u = along_v = 1.0
+    return along_u, along_v, height
+
+
+def add_box(figure: Figure, rectangle: Rectangle, box: Box, pads: Rectangle) -> Axes3D:
+    """Axes on which the box fills a rectangle (left, bottom, width, height) in inches.
+
+    `pads` are the inches kept free for labels left, below, right and above.
+    """
+    left, bottom, width, height = rectangle
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), projection="3d", computed_zorder=False)
+    assert isinstance(axes, Axes3D)
+    axes.set_axis_off()
+    axes.patch.set_visible(False)
+    axes.set_proj_type("ortho")
+    axes.view_init(elev=box.view.elevation, azim=box.view.azimuth)
+    axes.set_box_aspect(box.sides)
+    axes.set(xlim=box.u, ylim=box.v, zlim=box.z)
+    corners = np.array(list(product(box.u, box.v, box.z))).T
+    x, y, _ = proj_transform(*corners, axes.get_proj())
+    # In units of the axes' own (square) rectangle, whatever its size.
+    seen = axes.transLimits.transform(np.column_stack([x, y]))
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    room = np.array([width - pads[0] - pads[2], height - pads[1] - pads[3]])
+    side = float((room / (high - low)).min())
+    middle = np.array([left + pads[0], bottom + pads[1]]) + room / 2
+    origin = middle - side * (low + high) / 2
+    size = figure.get_size_inches()
+    axes.set_position((*(origin / size), *(side / size)))
+    return axes
+
+
+def draw_frame(axes: Axes3D, box: Box, ticks: tuple[Ticks, Ticks, Ticks], look: Look) -> None:
+    """Grid lines on floor and back walls, the three axes, tick marks and their labels."""
+    (at_u, names_u), (at_v, names_v), (at_z, names_z) = ticks
+    (near_u, near_v), (far_u, far_v), (left_u, left_v) = box.near, box.far, box.left
+    z0, z1 = box.z
+    grid = [
+        *([(u, near_v, z0), (u, far_v, z0), (u, far_v, z1)] for u in at_u),
+        *([(near_u, v, z0), (far_u, v, z0), (far_u, v, z1)] for v in at_v),
+        *([(near_u, far_v, z), (far_u, far_v, z), (far_u, near_v, z)] for z in at_z),
+    ]
+    _add_lines(axes, grid, look.grid_colour, look.grid_width, look.grid_style, WALLS)
+    edges = [
+        [(far_u, near_v, z0), (near_u, near_v, z0), (near_u, far_v, z0)],
+        [(left_u, left_v, z0), (left_u, left_v, z1)],
+    ]
+    out_u, out_v = box.beyond(0.02)
+    # Out of the box to the left: away from the near corner.
+    side_u, side_v = (0.0, -out_v) if left_u == near_u else (-out_u, 0.0)
+    edges += [[(u, near_v, z0), (u, near_v + out_v, z0)] for u in at_u]
+    edges += [[(near_u, v, z0), (near_u + out_u, v, z0)] for v in at_v]
+    edges += [[(left_u, left_v, z), (left_u + side_u, left_v + side_v, z)] for z in at_z]
+    _add_lines(axes, edges, look.edge_colour, 0.6, "solid", FRAME)
+    away_u, away_v = box.beyond(look.distance)
+    for u, name in zip(at_u, names_u, strict=True):
+        _add_text(axes, (u, near_v + away_v, z0), name, look.size, *_anchor(box, 1))
+    for v, name in zip(at_v, names_v, strict=True):
+        _add_text(axes, (near_u + away_u, v, z0), name, look.size, *_anchor(box, 0))
+    stretch = look.distance / 0.02
+    for z, name in zip(at_z, names_z, strict=True):
+        place = (left_u + stretch * side_u, left_v + stretch * side_v, z)
+        _add_text(axes, place, name, look.size, "right", "center")
+
+
+def label_axes(axes: Axes3D, box: Box, labels: tuple[str, str, str], away: float) -> None:
+    """Names beside the middle of the near edges, and above the vertical axis."""
+    (near_u, near_v), (left_u, left_v) = box.near, box.left
+    out_u, out_v = box.beyond(away)
+    middle_u, middle_v = np.mean(box.u), np.mean(box.v)
+    z0, z1 = box.z
+    _add_text(axes, (middle_u, near_v + out_v, z0), labels[0], TEXT, *_anchor(box, 1))
+    _add_text(axes, (near_u + out_u, middle_v, z0), labels[1], TEXT, *_anchor(box, 0))
+    _add_text(axes, (left_u, left_v, z1 + 0.05 * (z1 - z0)), labels[2], TEXT, "center", "bottom")
+
+
+def _anchor(box: Box, axis: int) -> tuple[str, str]:
+    """How text beside a near side is aligned, by where on the picture that side faces."""
+    a, e = np.deg2rad([box.view.azimuth, box.view.elevation])
+    x, y = np.sign(box.view.towards[:2])
+    right = (-np.sin(a) * x, np.cos(a) * y)[axis]
+    down = (np.cos(a) * x, np.sin(a) * y)[axis] * np.sin(e)
+    if abs(right) < 0.35 * down:
+        return "center", "top"
+    vertical = "top" if down > 0.4 * abs(right) else "center"
+    return ("left" if right > 0 else "right"), vertical
+
+
+def _add_lines(
+    axes: Axes3D,
+    lines: list[list[tuple[float, float, float]]],
+    colour: str,
+    width: float,
+    style: str | tuple[int, tuple[float, ...]],
+    layer: float,
+) -> None:
+    collection = Line3DCollection(
+        lines, colors=colour, linewidths=width, linestyles=[style], zorder=layer
+    )
+    axes.add_collection3d(collection, autolim=False)
+
+
+def _add_text(
+    axes: Axes3D,
+    place: tuple[float, float, float],
+    text: str,
+    size: float,
+    horizontal: str,
+    vertical: str,
+) -> None:
+    axes.text(*place, text, size=size, ha=horizontal, va=vertical, zorder=FRAME)

@@ -1,0 +1,99 @@
+"""Text that fits: its width is measured, long lines are broken and at last cut."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+
+from surfacecli.figures.theme import GREY, INK, LEADING, SMALL, TEXT, TITLE
+
+Fits = Callable[[str], bool]
+
+
+@lru_cache(maxsize=1)
+def _ruler() -> RendererAgg:
+    return RendererAgg(1, 1, 72.0)
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """The width of one line of text, in inches."""
+    font = FontProperties(size=size, weight="bold" if bold else "normal")
+    width, _, _ = _ruler().get_text_width_height_descent(text, font, ismath=False)
+    return float(width) / 72.0
+
+
+def fit_lines(text: str, width: float, size: float, lines: int, bold: bool = False) -> list[str]:
+    """The text in at most `lines` lines of a width in inches; what is too much ends in '...'."""
+
+    def fits(line: str) -> bool:
+        return text_width(line, size, bold) <= width
+
+    rest, done = " ".join(text.split()), list[str]()
+    while rest and len(done) < lines:
+        cut = _longest(rest, fits)
+        if cut < len(rest) and len(done) == lines - 1:
+            return [*done, _shorten(rest[: cut + 1], fits)]
+        blank = rest.rfind(" ", 0, cut + 1)
+        at = blank if blank > 0 and cut < len(rest) else cut
+        done.append(rest[:at].rstrip())
+        rest = rest[at:].lstrip()
+    return done
+
+
+def _longest(text: str, fits: Fits) -> int:
+    """How many letters of the text fit a line: 1 or more."""
+    low, high = 1, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(text[:middle]) else (low, middle - 1)
+    return low
+
+
+def _shorten(text: str, fits: Fits) -> str:
+    while len(text) > 1 and not fits(f"{text}..."):
+        text = text[:-1]
+    return f"{text.rstrip()}..."
+
+
+def head_lines(title: str, heading: str, width: float) -> list[tuple[str, float, bool]]:
+    """Lines above a figure: (text, size, bold) each, the title and the slice's own heading."""
+    title_lines = fit_lines(title, width, TITLE, 2, bold=True)
+    return [
+        *((line, TITLE, True) for line in title_lines),
+        *((line, TEXT, False) for line in fit_lines(heading, width, TEXT, 2)),
+    ]
+
+
+def foot_lines(provenance: str, width: float) -> list[tuple[str, float, bool]]:
+    """Lines below a figure: where it comes from."""
+    return [(line, SMALL, False) for line in fit_lines(provenance, width, SMALL, 2)]
+
+
+def room(lines: list[tuple[str, float, bool]]) -> float:
+    """The height of lines, in inches."""
+    return sum(size * LEADING for _, size, _ in lines)
+
+
+def write_lines(
+    figure: Figure,
+    lines: list[tuple[str, float, bool]],
+    left: float,
+    top: float,
+    grey: bool = False,
+) -> None:
+    """Set lines one below the other; `left` and `top` in inches from the lower left corner."""
+    width, height = figure.get_size_inches()
+    for text, size, bold in lines:
+        top -= size * LEADING
+        figure.text(
+            left / width,
+            (top + 0.25 * size / 72) / height,
+            text,
+            size=size,
+            weight="bold" if bold else "normal",
+            color=GREY if grey else INK,
+            ha="left",
+            va="baseline",
+        )

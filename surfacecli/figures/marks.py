@@ -1,0 +1,217 @@
+"""Marks of stationary points: shape and colour say the kind, a hollow mark says kinked."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle as Patch
+from mpl_toolkits.mplot3d.axes3d import Axes3D
+
+from surfacecli.figures.box import MARKS, Box
+from surfacecli.figures.height import Heights
+from surfacecli.figures.lettering import text_width
+from surfacecli.figures.picture import Picture
+from surfacecli.figures.theme import BLUE, GREY, INK, LEADING, ORANGE, PURPLE, SMALL, VERMILLION
+from surfacecli.geometry.stationary import StationaryPoint
+from surfacecli.network.transfers import Array
+
+#: Shape and colour by kind.
+KINDS = {
+    "minimum": ("v", BLUE),
+    "maximum": ("^", VERMILLION),
+    "saddle": ("D", ORANGE),
+    "shoulder": ("o", PURPLE),
+}
+#: Shapes of sets, whose colour is that of their kind.
+SETS = {"plateau": "s", "valley": "h"}
+LARGEST, SMALLEST, BORDER = 6.0, 3.0, 3.0
+#: So many marks keep their full size.
+FEW = 15
+LOWEST = "lowest point"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one sort of points is drawn; `size` in points."""
+
+    shape: str
+    face: str
+    edge: str
+    width: float
+    size: float
+
+
+def mark_of(point: StationaryPoint, size: float) -> Mark:
+    """The mark of a point: filled where E is smooth, hollow on a kink, small on the border."""
+    shape, colour = KINDS[point.kind]
+    if point.on_border:
+        return Mark(shape, "white", GREY, 0.7, min(BORDER, size))
+    if point.is_set:
+        shape = SETS[point.support]
+    if shape == "D":
+        size *= 0.8
+    if point.smooth or point.is_set:
+        return Mark(shape, colour, "white", 0.6, size)
+    return Mark(shape, "white", colour, 1.2, size)
+
+
+def mark_size(count: int) -> float:
+    """The size of marks where there are `count`: many must not bury the picture."""
+    return float(np.clip(LARGEST * np.sqrt(FEW / max(count, 1)), SMALLEST, LARGEST))
+
+
+def mark_plane(axes: Axes, picture: Picture) -> None:
+    """Marks on a view from above, those on the border small, the extent of sets dashed."""
+    size = mark_size(len(picture.points))
+    for points, layer in ((picture.border, 3.0), (picture.points, 4.0)):
+        for mark, u, v in _grouped(points, size):
+            axes.plot(u, v, zorder=layer, clip_on=False, **_line(mark))
+    for point in picture.points:
+        if point.extent is not None:
+            axes.add_patch(_extent(point))
+    if picture.lowest is not None:
+        u, v, _ = picture.lowest
+        axes.plot(u, v, zorder=5.0, clip_on=False, **_line(_ring(size)))
+
+
+def mark_surface(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> None:
+    """Marks on a 3-D view: those that the surface does not hide; none on the border."""
+    size = mark_size(len(picture.points))
+    seen = [p for p in picture.points if is_visible(p.u, p.v, p.error, box, picture, heights)]
+    for mark, u, v in _grouped(seen, size):
+        chosen = [p.error for p in seen if mark_of(p, size) == mark]
+        axes.plot(u, v, heights.of(np.array(chosen)), zorder=MARKS, **_line(mark))
+    if picture.lowest is not None and is_visible(*picture.lowest, box, picture, heights):
+        u, v, error = picture.lowest
+        axes.plot([u], [v], [float(heights.of(error))], zorder=MARKS, **_line(_ring(size)))
+
+
+def is_visible(
+    u: float, v: float, error: float, box: Box, picture: Picture, heights: Heights
+) -> bool:
+    """Whether nothing of the surface lies between a point on it and the eye."""
+    steps = np.linspace(0.03, 1.5, 200)
+    x, y, z = box.view.towards
+    path_u = u + steps * x * np.ptp(box.u) / box.sides[0]
+    path_v = v + steps * y * np.ptp(box.v) / box.sides[1]
+    path_z = float(heights.of(error)) + steps * z * (box.z[1] - box.z[0]) / box.sides[2]
+    inside = (path_u >= box.u[0]) & (path_u <= box.u[1]) & (path_v >= box.v[0])
+    inside &= (path_v <= box.v[1]) & (path_z <= box.z[1])
+    surface = _interpolate(picture.u, picture.v, heights.z, path_u[inside], path_v[inside])
+    return not bool((surface > path_z[inside]).any())
+
+
+def _interpolate(u: Array, v: Array, z: Array, at_u: Array, at_v: Array) -> Array:
+    """z (n_v, n_u) between the grid points, linearly along u and v."""
+    i = np.clip(np.searchsorted(u, at_u) - 1, 0, len(u) - 2)
+    j = np.clip(np.searchsorted(v, at_v) - 1, 0, len(v) - 2)
+    s, t = (at_u - u[i]) / (u[i + 1] - u[i]), (at_v - v[j]) / (v[j + 1] - v[j])
+    below = (1 - s) * z[j, i] + s * z[j, i + 1]
+    return np.asarray((1 - t) * below + t * ((1 - s) * z[j + 1, i] + s * z[j + 1, i + 1]))
+
+
+def legend_entries(pictures: Iterable[Picture]) -> list[tuple[Line2D, str]]:
+    """A handle and a text with its count for every sort of points in the pictures."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, StationaryPoint] = {}
+    lowest, sets = False, False
+    for picture in pictures:
+        lowest |= picture.lowest is not None
+        for point in (*picture.points, *picture.border):
+            counts[point.describe()] += 1
+            examples.setdefault(point.describe(), point)
+            sets |= point.extent is not None
+    entries = [
+        (Line2D([], [], **_line(mark_of(examples[name], LARGEST))), f"{name} {counts[name]}")
+        for name in sorted(counts, key=lambda name: _rank(examples[name]))
+    ]
+    if lowest:
+        entries.append((Line2D([], [], **_line(_ring(LARGEST))), LOWEST))
+    if sets:
+        entries.append((Line2D([], [], color=INK, lw=0.7, ls=(0, (3, 2))), "extent of a set"))
+    return entries
+
+
+def legend_rows(entries: list[tuple[Line2D, str]], width: float) -> tuple[int, int]:
+    """(columns, rows) of a legend that fits a width in inches."""
+    if not entries:
+        return 0, 0
+    widest = max(text_width(text, SMALL) for _, text in entries) + 0.36
+    columns = max(1, min(len(entries), int(width / widest)))
+    rows = -(-len(entries) // columns)
+    return -(-len(entries) // rows), rows
+
+
+def legend_room(rows: int) -> float:
+    """The height of a legend, in inches."""
+    return rows * SMALL * LEADING * 1.12 + (0.06 if rows else 0.0)
+
+
+def draw_legend(
+    figure: Figure, entries: list[tuple[Line2D, str]], columns: int, top: float
+) -> None:
+    """The legend across the figure, its upper edge `top` inches above the figure's lower edge."""
+    if entries:
+        figure.legend(
+            [handle for handle, _ in entries],
+            [text for _, text in entries],
+            loc="upper center",
+            bbox_to_anchor=(0.5, top / figure.get_size_inches()[1]),
+            ncols=columns,
+            frameon=False,
+            borderaxespad=0.0,
+            borderpad=0.1,
+            handlelength=1.2,
+            handletextpad=0.5,
+            columnspacing=1.4,
+            labelspacing=0.35,
+        )
+
+
+def _rank(point: StationaryPoint) -> tuple[bool, int, bool, str]:
+    return point.on_border, list(KINDS).index(point.kind), point.is_set, point.describe()
+
+
+def _grouped(
+    points: Iterable[StationaryPoint], size: float
+) -> Iterable[tuple[Mark, list[float], list[float]]]:
+    """Marks with the coordinates of all points that bear them; maxima come last, on top."""
+    groups: dict[Mark, list[StationaryPoint]] = {}
+    for point in points:
+        groups.setdefault(mark_of(point, size), []).append(point)
+    for mark in sorted(groups, key=lambda mark: mark.shape == "^"):
+        yield mark, [p.u for p in groups[mark]], [p.v for p in groups[mark]]
+
+
+def _line(mark: Mark) -> dict[str, object]:
+    return {
+        "linestyle": "none",
+        "marker": mark.shape,
+        "markersize": mark.size,
+        "markerfacecolor": mark.face,
+        "markeredgecolor": mark.edge,
+        "markeredgewidth": mark.width,
+    }
+
+
+def _ring(size: float) -> Mark:
+    return Mark("o", "none", INK, 1.0, 1.9 * size)
+
+
+def _extent(point: StationaryPoint) -> Patch:
+    assert point.extent is not None
+    u0, u1, v0, v1 = point.extent
+    return Patch(
+        (u0, v0),
+        u1 - u0,
+        v1 - v0,
+        fill=False,
+        edgecolor=INK,
+        linewidth=0.7,
+        linestyle=(0, (3, 2)),
+        zorder=3.5,
+    )

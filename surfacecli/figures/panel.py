@@ -1,0 +1,59 @@
+"""Several slices of a preset in one figure: each with its 3-D view and its view from above."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from surfacecli.figures.height import measure_heights
+from surfacecli.figures.lettering import fit_lines, foot_lines, head_lines, room, write_lines
+from surfacecli.figures.marks import draw_legend, legend_entries, legend_room, legend_rows
+from surfacecli.figures.modern import MARGIN, provenance_line
+from surfacecli.figures.picture import Picture
+from surfacecli.figures.post import draw_mesh
+from surfacecli.figures.surface3d import draw_view
+from surfacecli.figures.theme import TEXT, WIDTH, new_figure, theme
+from surfacecli.figures.topview import draw_plane
+
+#: Slices side by side at most, and heights in inches of the two views of the modern style.
+ABREAST = 3
+VIEW, PLANE = 2.0, 1.85
+
+
+def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
+    """A panel of 1 to 9 slices; the title is that of the first."""
+    if not 1 <= len(pictures) <= ABREAST**2:
+        raise ValueError(f"a panel holds 1 to {ABREAST**2} slices, not {len(pictures)}")
+    modern = style == "modern"
+    with theme():
+        abreast = min(ABREAST, len(pictures))
+        stacked = -(-len(pictures) // abreast)
+        cell = WIDTH / ABREAST
+        width = cell * abreast
+        text_room = width - 2 * MARGIN
+        head = head_lines(pictures[0].title, "", text_room) if modern else []
+        line = provenance_line(*pictures) if modern else pictures[0].provenance
+        foot = foot_lines(line, text_room)
+        entries = legend_entries(pictures) if modern else []
+        columns, rows = legend_rows(entries, text_room)
+        names = [
+            [(t, TEXT, False) for t in fit_lines(p.heading, cell - 0.2, TEXT, 2)] for p in pictures
+        ]
+        name_room = max(room(lines) for lines in names) + 0.04 if modern else 0.0
+        block = name_room + (VIEW + PLANE if modern else cell)
+        below = MARGIN + room(foot) + legend_room(rows)
+        height = below + stacked * block + room(head) + MARGIN
+        figure = new_figure(width, height)
+        write_lines(figure, head, MARGIN, height - MARGIN)
+        write_lines(figure, foot, MARGIN, MARGIN / 2 + room(foot), grey=True)
+        draw_legend(figure, entries, columns, below)
+        for number, picture in enumerate(pictures):
+            left = cell * (number % abreast)
+            top = height - MARGIN - room(head) - block * (number // abreast)
+            if not modern:
+                draw_mesh(figure, (left, top - block, cell, cell), picture)
+                continue
+            write_lines(figure, names[number], left + MARGIN, top)
+            heights, top = measure_heights(picture.error), top - name_room
+            draw_view(figure, (left, top - VIEW, cell, VIEW), picture, heights, 3)
+            draw_plane(figure, (left, top - VIEW - PLANE, cell, PLANE), picture, heights, 3)
+        return figure

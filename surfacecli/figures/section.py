@@ -1,0 +1,99 @@
+"""E along a line of a slice, with its kinks."""
+
+from matplotlib.figure import Figure
+
+from surfacecli.figures.height import measure_heights
+from surfacecli.figures.lettering import foot_lines, head_lines, room, write_lines
+from surfacecli.figures.picture import SectionPicture
+from surfacecli.figures.theme import BLUE, SMALL, VERMILLION, new_figure, theme
+from surfacecli.figures.ticks import round_ticks, write_numbers
+from surfacecli.figures.topview import set_ticks
+
+WIDTH, PLOT = 4.6, 2.3
+MARGIN, LEFT, BELOW = 0.1, 0.62, 0.62
+#: More kinks than this are ticks at the bottom: circles would hide the line.
+CIRCLES = 60
+
+
+def draw_line(picture: SectionPicture) -> Figure:
+    """The line plot of a section, and a legend that says how many kinks there are."""
+    section = picture.section
+    with theme():
+        head = head_lines(picture.title, f"{picture.name}: E along a line", WIDTH - 2 * MARGIN)
+        foot = foot_lines(picture.provenance, WIDTH - 2 * MARGIN)
+        below = MARGIN + room(foot)
+        height = below + BELOW + PLOT + 0.26 + room(head) + MARGIN
+        figure = new_figure(WIDTH, height)
+        write_lines(figure, head, MARGIN, height - MARGIN)
+        write_lines(figure, foot, MARGIN, MARGIN / 2 + room(foot), grey=True)
+        axes = figure.add_axes(
+            (LEFT / WIDTH, (below + BELOW) / height, 1 - (LEFT + 0.25) / WIDTH, PLOT / height)
+        )
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.plot(section.t, section.error, color=BLUE, lw=1.3, solid_joinstyle="miter", label="E")
+        heights = measure_heights(section.error, linear=True)
+        pad = 0.06 * (heights.high - heights.low)
+        low, high = heights.low - pad, heights.high + pad
+        axes.set(xlim=(0.0, 1.0), ylim=(low, high), ylabel="E")
+        count = len(section.kinks)
+        label = f"{count} kink{'s' * (count != 1)}" if section.exact else "kinks not marked"
+        if 0 < count <= CIRCLES:
+            style = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white"}
+            axes.plot(
+                section.kinks,
+                section.kink_errors,
+                linestyle="none",
+                markeredgecolor=VERMILLION,
+                markeredgewidth=1.0,
+                label=label,
+                **style,
+            )
+        elif count:
+            axes.plot(
+                section.kinks,
+                [0.0] * count,
+                linestyle="none",
+                marker="|",
+                markersize=7,
+                markeredgecolor=VERMILLION,
+                markeredgewidth=0.5,
+                transform=axes.get_xaxis_transform(),
+                clip_on=False,
+                label=label,
+            )
+        else:
+            axes.plot([], [], linestyle="none", label=label)
+        set_ticks(axes, "y", round_ticks(low, high, 5))
+        _name_ends(axes, picture)
+        axes.legend(
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            ncols=2,
+            frameon=False,
+            borderaxespad=0.2,
+            handlelength=1.4,
+        )
+        return figure
+
+
+def _name_ends(axes, picture: SectionPicture) -> None:
+    """Positions along the line by their coordinates, the two ends in full."""
+    axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0], labels=["start", "¼", "½", "¾", "end"])
+    for place, point, side in ((0.0, picture.start, "left"), (1.0, picture.end, "right")):
+        u, v = write_numbers_of(point)
+        axes.annotate(
+            f"(u, v) = ({u}, {v})",
+            (place, 0.0),
+            (0, -18),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha=side,
+            va="top",
+            size=SMALL,
+        )
+
+
+def write_numbers_of(point):
+    import numpy as np
+
+    return write_numbers(np.array(point[:1])) + write_numbers(np.array(point[1:]))

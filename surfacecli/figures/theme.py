@@ -1,0 +1,64 @@
+"""How every figure looks: fonts, sizes, colours, and the settings under which it is drawn."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+#: Width of a page of two columns, in inches; the figures are made to be printed at this size.
+WIDTH = 7.1
+DPI = 200
+
+TITLE, TEXT, SMALL = 9.5, 8.5, 7.5
+#: Inches from one line of text to the next, per point of its size.
+LEADING = 1.3 / 72
+
+INK, GREY, FAINT = "#222222", "#666666", "#d4d4d4"
+COLOURS = "viridis"
+#: Okabe and Ito's colours, which the colour-blind can tell apart.
+BLUE, VERMILLION, ORANGE, PURPLE = "#0072B2", "#D55E00", "#E69F00", "#CC79A7"
+
+SETTINGS: dict[str, object] = {
+    "font.family": ["sans-serif"],
+    "font.size": TEXT,
+    "text.color": INK,
+    "text.parse_math": False,  # a title may hold a dollar sign
+    "axes.labelsize": TEXT,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.6,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.pad": 2.5,
+    "ytick.major.pad": 2.5,
+    "legend.fontsize": SMALL,
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "surfacecli",
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Matplotlib's own defaults and ours over them; the caller's settings come back at the end."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)  # type: ignore[arg-type]
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty white figure of a size in inches, without pyplot and its list of open figures."""
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure

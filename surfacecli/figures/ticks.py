@@ -1,0 +1,43 @@
+"""Round numbers along an axis, and how they are written."""
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from surfacecli.network.transfers import Array
+
+Ticks = tuple[Array, list[str]]
+
+
+def round_ticks(low: float, high: float, intervals: int, *, beyond: bool = False) -> Ticks:
+    """Round positions in [low, high] with their labels, about `intervals` steps.
+
+    `beyond` adds the next one on both sides, so that the ticks enclose the range.
+    """
+    locator = MaxNLocator(nbins=intervals, steps=[1, 2, 2.5, 5, 10])
+    values = np.asarray(locator.tick_values(low, high), dtype=np.float64)
+    slack = 1e-9 * (high - low)
+    if beyond:
+        first = max(int((values <= low + slack).sum()) - 1, 0)
+        last = min(int((values < high - slack).sum()), len(values) - 1)
+        values = values[first : last + 1]
+    else:
+        values = values[(values >= low - slack) & (values <= high + slack)]
+    return values, write_numbers(values)
+
+
+def log_ticks(low: float, high: float, most: int = 6) -> Ticks:
+    """Powers of ten between low and high, both logarithms to base 10; the positions are too."""
+    step = max(1, int(np.ceil((high - low) / most)))
+    powers = np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1, step)
+    return powers, [f"{10.0**power:g}" for power in powers]
+
+
+def write_numbers(values: Array) -> list[str]:
+    """The numbers with just as many digits as tell them apart, and a true minus sign."""
+    values = np.where(np.abs(values) < 1e-9 * np.abs(values).max(initial=0.0), 0.0, values)
+    for digits in range(3, 16):
+        labels = [f"{value:.{digits}g}" for value in values]
+        exact = np.abs(np.array(labels, dtype=np.float64) - values)
+        if len(values) < 2 or exact.max() <= 1e-3 * np.diff(values).min():
+            break
+    return [label.replace("-", "\N{MINUS SIGN}") for label in labels]

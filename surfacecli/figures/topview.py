@@ -1,0 +1,113 @@
+"""The surface from above: colours under a light, contour lines, marks, and a colour bar."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator
+
+from surfacecli.figures.box import Rectangle
+from surfacecli.figures.height import Heights
+from surfacecli.figures.marks import mark_plane
+from surfacecli.figures.picture import Picture
+from surfacecli.figures.shading import facet_slopes, shade
+from surfacecli.figures.surface3d import contour_lines
+from surfacecli.figures.theme import COLOURS
+from surfacecli.figures.ticks import Ticks, round_ticks
+from surfacecli.network.transfers import Array
+
+#: Height of the surface under the light, in widths of the window.
+RELIEF = 0.6
+STRENGTH = 0.9
+#: The light comes from the upper left.
+LIGHT = 135.0
+#: Units are equal along u and v where neither side of the window is longer than this many times
+#: the other; else the window fills its room.
+EQUAL = 2.5
+
+
+def draw_plane(
+    figure: Figure, rectangle: Rectangle, picture: Picture, heights: Heights, intervals: int = 4
+) -> Axes:
+    """The view from above with its colour bar in a rectangle (left, bottom, width, height)."""
+    left, bottom, width, height = rectangle
+    bar = 0.09
+    room_left, room_below, room_right, room_above = 0.62, 0.40, 0.62, 0.2
+    free = (width - room_left - room_right - bar, height - room_below - room_above)
+    side_u, side_v = _fit(picture, free)
+    x = left + room_left + (free[0] - side_u) / 2
+    y = bottom + room_below + (free[1] - side_v) / 2
+    axes = figure.add_axes(_share(figure, (x, y, side_u, side_v)))
+    u, v = picture.u, picture.v
+    axes.imshow(
+        _lit_colours(picture, heights),
+        origin="lower",
+        extent=(*_outer(u), *_outer(v)),
+        interpolation="bilinear",
+        aspect="auto",
+    )
+    axes.set(xlim=(u[0], u[-1]), ylim=(v[0], v[-1]))
+    axes.set(xlabel=picture.label_u, ylabel=picture.label_v)
+    lines, _ = contour_lines(picture, heights)
+    axes.add_collection(
+        LineCollection(lines, colors="white", linewidths=0.45, alpha=0.55), autolim=False
+    )
+    set_ticks(axes, "x", round_ticks(u[0], u[-1], intervals))
+    set_ticks(axes, "y", round_ticks(v[0], v[-1], intervals))
+    mark_plane(axes, picture)
+    _draw_bar(figure, (x + side_u + 0.1, y, bar, side_v), heights)
+    return axes
+
+
+def set_ticks(axes: Axes, which: str, ticks: Ticks) -> None:
+    """Ticks at positions, written as given."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(FixedLocator(ticks[0]))
+    axis.set_major_formatter(FixedFormatter(ticks[1]))
+
+
+def _draw_bar(figure: Figure, rectangle: Rectangle, heights: Heights) -> None:
+    axes = figure.add_axes(_share(figure, rectangle))
+    colours = ScalarMappable(Normalize(heights.low, heights.high), COLOURS)
+    figure.colorbar(colours, cax=axes).outline.set_visible(False)  # type: ignore[operator]
+    positions, names = heights.ticks(5)
+    set_ticks(axes, "y", (positions, names))
+    axes.minorticks_off()
+    axes.set_title(heights.label, size=axes.yaxis.label.get_size(), pad=4, loc="left")
+
+
+def _lit_colours(picture: Picture, heights: Heights) -> Array:
+    """The colour of each grid point (n_v, n_u, 4), lit by the slopes of the cells around it."""
+    rise_u, rise_v = (
+        _at_points(rise) * RELIEF / (heights.high - heights.low) for rise in facet_slopes(heights.z)
+    )
+    n_v, n_u = heights.z.shape
+    return shade(heights.colour(heights.z), rise_u * (n_u - 1), rise_v * (n_v - 1), LIGHT, STRENGTH)
+
+
+def _at_points(cells: Array) -> Array:
+    """Means at the corners of the cells around them, from (n - 1, m - 1) to (n, m)."""
+    wide = np.pad(cells, 1, mode="edge")
+    return 0.25 * (wide[1:, 1:] + wide[1:, :-1] + wide[:-1, 1:] + wide[:-1, :-1])
+
+
+def _outer(points: Array) -> tuple[float, float]:
+    """The span of an image whose pixels have these centres."""
+    half = 0.5 * float(points[-1] - points[0]) / (len(points) - 1)
+    return float(points[0]) - half, float(points[-1]) + half
+
+
+def _fit(picture: Picture, free: tuple[float, float]) -> tuple[float, float]:
+    span_u, span_v = float(np.ptp(picture.u)), float(np.ptp(picture.v))
+    if not 1 / EQUAL <= span_u / span_v <= EQUAL:
+        return free
+    scale = min(free[0] / span_u, free[1] / span_v)
+    return scale * span_u, scale * span_v
+
+
+def _share(figure: Figure, rectangle: Rectangle) -> Rectangle:
+    width, height = figure.get_size_inches()
+    x, y, w, h = rectangle
+    return x / width, y / height, w / width, h / height

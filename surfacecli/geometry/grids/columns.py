@@ -10,7 +10,9 @@ from collections.abc import Collection
 
 import numpy as np
 
+from surfacecli.geometry.grids import forward
 from surfacecli.geometry.grids.lines import line_errors
+from surfacecli.geometry.grids.running import keeps_digits
 from surfacecli.geometry.slices import Slice
 from surfacecli.geometry.surface import blocks, fixed_inputs, hidden_activations
 from surfacecli.network.transfers import Array
@@ -49,7 +51,7 @@ def sample(slice: Slice, u: Array, v: Array) -> Array:
     f, b = network.transfers[-1], network.biases[-1]
     V, U, W = slice.along_v[last], slice.along_u.get(last), slice.origin[last]
     inputs = fixed_inputs(slice)
-    columns = np.empty((len(u), len(v)))
+    columns, rounding = np.empty((len(u), len(v))), 0.0
     size = len(y) * max(network.widths[slice.first_moved - 1 :])
     for block in blocks(len(u), size):
         a = hidden_activations(slice, inputs, u[block], np.zeros(len(u[block])))
@@ -62,10 +64,10 @@ def sample(slice: Slice, u: Array, v: Array) -> Array:
             s = np.broadcast_to(s, r.shape)
         if loss.scale is not None and f.piecewise_linear:
             flat = (len(r), -1)
-            columns[block] = loss.scale * line_errors(
-                r.reshape(flat), s.reshape(flat), y.ravel(), f, v
-            )
+            squares, rounded = line_errors(r.reshape(flat), s.reshape(flat), y.ravel(), f, v)
+            columns[block] = loss.scale * squares
+            rounding = max(rounding, loss.scale * rounded)
             continue
         for row, along in enumerate(v):
             columns[block, row] = loss.value(f.value(r + along * s), y).sum(axis=-1)
-    return columns.T
+    return columns.T if keeps_digits(columns, rounding) else forward.sample(slice, u, v)

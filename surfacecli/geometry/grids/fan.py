@@ -6,7 +6,8 @@ directions turned round.
 
 import numpy as np
 
-from surfacecli.geometry.grids.running import RunningSum, evaluate_quadratics
+from surfacecli.geometry.grids import forward
+from surfacecli.geometry.grids.running import RunningSum, evaluate_quadratics, keeps_digits
 from surfacecli.geometry.grids.sweep import Outputs, Switches, add_outputs, no_switches
 from surfacecli.geometry.grids.tracks import HalfTurn, half_angle
 from surfacecli.geometry.slices import Slice
@@ -49,7 +50,7 @@ def sample(slice: Slice, u: Array, v: Array) -> Array:
     y = data.targets if bias is None else data.targets - bias
     scale = slice.objective.loss.scale or 0.0
     x, z = (part.ravel() for part in np.meshgrid(u, v))
-    error = np.empty(len(x))
+    error, rounding = np.empty(len(x)), 0.0
     for sign in (1.0, -1.0):
         half = (sign * z > 0) | ((z == 0) & (sign * x > 0))
         mine = np.flatnonzero(half)
@@ -67,13 +68,18 @@ def sample(slice: Slice, u: Array, v: Array) -> Array:
                 P, Q, switches = _hidden_switches(
                     P.T, Q.T, network.transfers[-2], network.weights[-1]
                 )
+            # An output Q z starts on the node at 0: put it on the side that it goes to.
+            P = np.where(P == 0, np.copysign(np.finfo(np.float64).tiny, Q), P)
             row = np.zeros(P.shape[1], dtype=np.intp)
             add_outputs(total, track, Outputs(output, P, Q, y[block].T, row, rows=False), switches)
         back = mine[order]
         error[back] = evaluate_quadratics(
             total.quadratics()[:, 0], direction_x[order], direction_z[order]
         )
+        rounding = max(rounding, total.rounding(direction_x, direction_z))
     error[(x == 0) & (z == 0)] = np.square(y).sum()
+    if not keeps_digits(error, rounding):
+        return forward.sample(slice, u, v)
     return scale * error.reshape(len(v), len(u))
 
 

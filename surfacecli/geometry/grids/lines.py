@@ -6,12 +6,16 @@ points behind it another quadratic; the rest is a running sum.
 
 import numpy as np
 
+from surfacecli.geometry.grids.running import EPSILON, MOST_OF_ROWS
 from surfacecli.geometry.grids.tracks import count_before
 from surfacecli.network.transfers import Array, Transfer
 
 
-def line_errors(r: Array, s: Array, y: Array, f: Transfer, axis: Array) -> Array:
-    """sum over M of (f(r + s x) - y)^2 for r, s (C, M), y (M,), x on `axis` (G,): (C, G)."""
+def line_errors(r: Array, s: Array, y: Array, f: Transfer, axis: Array) -> tuple[Array, float]:
+    """sum over M of (f(r + s x) - y)^2 for r, s (C, M), y (M,), x on `axis` (G,): (C, G).
+
+    And how much of it may be rounding.
+    """
     slopes, intercepts = np.array(f.slopes), np.array(f.intercepts)
     start = r + s * axis[0]
     if f.is_identity:
@@ -23,8 +27,12 @@ def line_errors(r: Array, s: Array, y: Array, f: Transfer, axis: Array) -> Array
     count = len(axis)
     width = count + 1
     sums = np.zeros((3, len(r) * width))
-    for total, (a, b) in zip(sums, ((alpha, alpha), (alpha, beta), (beta, beta)), strict=True):
-        total[::width] = np.einsum("cm,cm->c", a, b)
+    sizes = np.zeros(3)
+    for k, (a, b) in enumerate(((alpha, alpha), (alpha, beta), (beta, beta))):
+        sums[k, ::width] = np.einsum("cm,cm->c", a, b)
+    # |alpha beta| sums to no more than the square root of the other two.
+    sizes[[0, 2]] = sums[0].max(initial=0.0), sums[2].max(initial=0.0)
+    sizes[1] = np.sqrt(sizes[0] * sizes[2])
     stop = r + s * axis[-1] if f.nodes else start
     for number, node in enumerate(f.nodes or ()):
         crossed = np.flatnonzero((start > node) != (stop > node))
@@ -40,7 +48,10 @@ def line_errors(r: Array, s: Array, y: Array, f: Transfer, axis: Array) -> Array
             (right * right_slope - left * left_slope) * here_s,
             (right_slope**2 - left_slope**2) * here_s * here_s,
         )
-        for total, gain in zip(sums, gains, strict=True):
+        for k, (total, gain) in enumerate(zip(sums, gains, strict=True)):
+            sizes[k] += MOST_OF_ROWS * np.abs(gain).sum() / len(r)
             total += np.bincount(place, weights=sign * gain, minlength=len(total))
     A, B, C = np.cumsum(sums.reshape(3, len(r), width)[:, :, :-1], axis=2)
-    return np.asarray((C * axis + 2.0 * B) * axis + A)
+    farthest = float(np.abs(axis).max())
+    rounding = EPSILON * float(sizes @ [1.0, 2.0 * farthest, farthest**2])
+    return np.asarray((C * axis + 2.0 * B) * axis + A), rounding

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from surfacecli.geometry.grids import forward
+from surfacecli.geometry.grids.running import EPSILON, keeps_digits
 from surfacecli.geometry.slices import Slice
 from surfacecli.geometry.surface import affine_parts, fixed_inputs
 from surfacecli.network.transfers import Array
@@ -37,6 +39,7 @@ def sample(slice: Slice, u: Array, v: Array) -> Array:
     )
     x, z = u[None, :], v[:, None]
     scale = loss.scale or 0.0
-    return np.asarray(
-        scale * (x * (pp * x + 2.0 * rp + 2.0 * pq * z) + z * (qq * z + 2.0 * rq) + rr)
-    )
+    error = scale * (x * (pp * x + 2.0 * rp + 2.0 * pq * z) + z * (qq * z + 2.0 * rq) + rr)
+    # (a + b + c)^2 <= 3 (a^2 + b^2 + c^2), and so are its terms multiplied out.
+    largest = 3.0 * scale * (pp * np.square(u).max() + qq * np.square(v).max() + rr)
+    return error if keeps_digits(error, EPSILON * largest) else forward.sample(slice, u, v)

@@ -70,7 +70,8 @@ class HalfTurn:
         return half_angle(x, z)
 
     def crossing(self, P: Array, Q: Array, node: float) -> tuple[Array, Array]:
-        return np.where(P > 0, -Q, Q), np.abs(P)
+        # Q z alone leaves its side of 0 at the stop only; `fan` lets none of it start on 0.
+        return np.where(P > 0, -Q, np.where(P < 0, Q, -np.abs(Q))), np.abs(P)
 
     def rank(self, position: Array) -> Indices:
         return np.searchsorted(self.angles, position)

@@ -9,9 +9,9 @@ from itertools import product
 
 import numpy as np
 from matplotlib.figure import Figure
-from mpl_toolkits.mplot3d.art3d import Line3DCollection
-from mpl_toolkits.mplot3d.axes3d import Axes3D
-from mpl_toolkits.mplot3d.proj3d import proj_transform
+from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
+from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
+from mpl_toolkits.mplot3d.proj3d import proj_transform  # type: ignore[import-untyped]
 
 from surfacecli.figures.theme import FAINT, INK, SMALL, TEXT
 from surfacecli.figures.ticks import Ticks
@@ -169,7 +169,7 @@ def label_axes(axes: Axes3D, box: Box, labels: tuple[str, str, str], away: float
     """Names beside the middle of the near edges, and above the vertical axis."""
     (near_u, near_v), (left_u, left_v) = box.near, box.left
     out_u, out_v = box.beyond(away)
-    middle_u, middle_v = np.mean(box.u), np.mean(box.v)
+    middle_u, middle_v = 0.5 * sum(box.u), 0.5 * sum(box.v)
     z0, z1 = box.z
     _add_text(axes, (middle_u, near_v + out_v, z0), labels[0], TEXT, *_anchor(box, 1))
     _add_text(axes, (near_u + out_u, middle_v, z0), labels[1], TEXT, *_anchor(box, 0))

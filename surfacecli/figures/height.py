@@ -39,7 +39,7 @@ class Heights:
         """The height of errors; what lies below a logarithmic range sits at its lower end."""
         if not self.log:
             return np.asarray(error, dtype=np.float64)
-        return np.log10(np.maximum(error, 10.0**self.low))
+        return np.asarray(np.log10(np.maximum(error, 10.0**self.low)), dtype=np.float64)
 
     def colour(self, z: Array) -> NDArray[np.float64]:
         """Colours (..., 4) of heights."""

@@ -10,17 +10,20 @@ from matplotlib.font_manager import FontProperties
 from surfacecli.figures.theme import GREY, INK, LEADING, SMALL, TEXT, TITLE
 
 Fits = Callable[[str], bool]
+Measure = Callable[[str, FontProperties, bool], tuple[float, float, float]]
+Lines = list[tuple[str, float, bool]]
 
 
 @lru_cache(maxsize=1)
 def _ruler() -> RendererAgg:
-    return RendererAgg(1, 1, 72.0)
+    return RendererAgg(1, 1, 72.0)  # type: ignore[no-untyped-call]
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """The width of one line of text, in inches."""
     font = FontProperties(size=size, weight="bold" if bold else "normal")
-    width, _, _ = _ruler().get_text_width_height_descent(text, font, ismath=False)
+    measure: Measure = _ruler().get_text_width_height_descent
+    width, _, _ = measure(text, font, False)
     return float(width) / 72.0
 
 
@@ -57,7 +60,7 @@ def _shorten(text: str, fits: Fits) -> str:
     return f"{text.rstrip()}..."
 
 
-def head_lines(title: str, heading: str, width: float) -> list[tuple[str, float, bool]]:
+def head_lines(title: str, heading: str, width: float) -> Lines:
     """Lines above a figure: (text, size, bold) each, the title and the slice's own heading."""
     title_lines = fit_lines(title, width, TITLE, 2, bold=True)
     return [
@@ -66,19 +69,19 @@ def head_lines(title: str, heading: str, width: float) -> list[tuple[str, float,
     ]
 
 
-def foot_lines(provenance: str, width: float) -> list[tuple[str, float, bool]]:
+def foot_lines(provenance: str, width: float) -> Lines:
     """Lines below a figure: where it comes from."""
     return [(line, SMALL, False) for line in fit_lines(provenance, width, SMALL, 2)]
 
 
-def room(lines: list[tuple[str, float, bool]]) -> float:
+def room(lines: Lines) -> float:
     """The height of lines, in inches."""
     return sum(size * LEADING for _, size, _ in lines)
 
 
 def write_lines(
     figure: Figure,
-    lines: list[tuple[str, float, bool]],
+    lines: Lines,
     left: float,
     top: float,
     grey: bool = False,

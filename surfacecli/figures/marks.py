@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle as Patch
-from mpl_toolkits.mplot3d.axes3d import Axes3D
+from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from surfacecli.figures.box import MARKS, Box
 from surfacecli.figures.height import Heights
@@ -29,9 +30,15 @@ KINDS = {
 #: Shapes of sets, whose colour is that of their kind.
 SETS = {"plateau": "s", "valley": "h"}
 LARGEST, SMALLEST, BORDER = 6.0, 3.0, 3.0
+#: Marks on a 3-D view relative to those on the view from above: they must not hide a small peak.
+SMALLER = 0.75
 #: So many marks keep their full size.
 FEW = 15
+#: Inches beside the text of an entry in the legend: its mark and the gaps.
+BESIDE = 0.36
 LOWEST = "lowest point"
+#: A set that spans this share of both sides of the window is about the whole of it.
+WHOLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -68,26 +75,41 @@ def mark_plane(axes: Axes, picture: Picture) -> None:
     """Marks on a view from above, those on the border small, the extent of sets dashed."""
     size = mark_size(len(picture.points))
     for points, layer in ((picture.border, 3.0), (picture.points, 4.0)):
-        for mark, u, v in _grouped(points, size):
+        for mark, group in _grouped(points, size):
+            u, v = [p.u for p in group], [p.v for p in group]
             axes.plot(u, v, zorder=layer, clip_on=False, **_line(mark))
     for point in picture.points:
-        if point.extent is not None:
+        if has_extent(point, picture):
             axes.add_patch(_extent(point))
     if picture.lowest is not None:
-        u, v, _ = picture.lowest
-        axes.plot(u, v, zorder=5.0, clip_on=False, **_line(_ring(size)))
+        at_u, at_v, _ = picture.lowest
+        axes.plot([at_u], [at_v], zorder=5.0, clip_on=False, **_line(_ring(size)))
 
 
 def mark_surface(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> None:
     """Marks on a 3-D view: those that the surface does not hide; none on the border."""
-    size = mark_size(len(picture.points))
+    size = SMALLER * mark_size(len(picture.points))
     seen = [p for p in picture.points if is_visible(p.u, p.v, p.error, box, picture, heights)]
-    for mark, u, v in _grouped(seen, size):
-        chosen = [p.error for p in seen if mark_of(p, size) == mark]
-        axes.plot(u, v, heights.of(np.array(chosen)), zorder=MARKS, **_line(mark))
+    for mark, points in _grouped(seen, size):
+        z = heights.of(np.array([p.error for p in points]))
+        axes.plot(
+            [p.u for p in points],
+            [p.v for p in points],
+            z,
+            zorder=MARKS,
+            clip_on=False,
+            **_line(mark),
+        )
     if picture.lowest is not None and is_visible(*picture.lowest, box, picture, heights):
-        u, v, error = picture.lowest
-        axes.plot([u], [v], [float(heights.of(error))], zorder=MARKS, **_line(_ring(size)))
+        at_u, at_v, error = picture.lowest
+        axes.plot(
+            [at_u],
+            [at_v],
+            [float(heights.of(error))],
+            zorder=MARKS,
+            clip_on=False,
+            **_line(_ring(size)),
+        )
 
 
 def is_visible(
@@ -124,7 +146,7 @@ def legend_entries(pictures: Iterable[Picture]) -> list[tuple[Line2D, str]]:
         for point in (*picture.points, *picture.border):
             counts[point.describe()] += 1
             examples.setdefault(point.describe(), point)
-            sets |= point.extent is not None
+            sets |= has_extent(point, picture)
     entries = [
         (Line2D([], [], **_line(mark_of(examples[name], LARGEST))), f"{name} {counts[name]}")
         for name in sorted(counts, key=lambda name: _rank(examples[name]))
@@ -140,15 +162,19 @@ def legend_rows(entries: list[tuple[Line2D, str]], width: float) -> tuple[int, i
     """(columns, rows) of a legend that fits a width in inches."""
     if not entries:
         return 0, 0
-    widest = max(text_width(text, SMALL) for _, text in entries) + 0.36
-    columns = max(1, min(len(entries), int(width / widest)))
-    rows = -(-len(entries) // columns)
-    return -(-len(entries) // rows), rows
+    widths = [text_width(text, SMALL) + BESIDE for _, text in entries]
+    for columns in range(len(widths), 0, -1):
+        rows = -(-len(widths) // columns)
+        # Filled column by column, the first ones with one more where it does not come out even.
+        parts = np.array_split(widths, columns)
+        if sum(float(part.max()) for part in parts) <= width:
+            break
+    return columns, rows
 
 
 def legend_room(rows: int) -> float:
     """The height of a legend, in inches."""
-    return rows * SMALL * LEADING * 1.12 + (0.06 if rows else 0.0)
+    return rows * SMALL * LEADING * 1.1
 
 
 def draw_legend(
@@ -178,16 +204,16 @@ def _rank(point: StationaryPoint) -> tuple[bool, int, bool, str]:
 
 def _grouped(
     points: Iterable[StationaryPoint], size: float
-) -> Iterable[tuple[Mark, list[float], list[float]]]:
-    """Marks with the coordinates of all points that bear them; maxima come last, on top."""
+) -> Iterable[tuple[Mark, list[StationaryPoint]]]:
+    """Marks with all points that bear them; maxima come last, on top."""
     groups: dict[Mark, list[StationaryPoint]] = {}
     for point in points:
         groups.setdefault(mark_of(point, size), []).append(point)
     for mark in sorted(groups, key=lambda mark: mark.shape == "^"):
-        yield mark, [p.u for p in groups[mark]], [p.v for p in groups[mark]]
+        yield mark, groups[mark]
 
 
-def _line(mark: Mark) -> dict[str, object]:
+def _line(mark: Mark) -> dict[str, Any]:
     return {
         "linestyle": "none",
         "marker": mark.shape,
@@ -199,7 +225,16 @@ def _line(mark: Mark) -> dict[str, object]:
 
 
 def _ring(size: float) -> Mark:
-    return Mark("o", "none", INK, 1.0, 1.9 * size)
+    return Mark("o", "none", INK, 1.0, 1.7 * size)
+
+
+def has_extent(point: StationaryPoint, picture: Picture) -> bool:
+    """Whether the extent of a set is worth drawing: not where it is about the whole window."""
+    if point.extent is None:
+        return False
+    u0, u1, v0, v1 = point.extent
+    wide = u1 - u0 > WHOLE * float(np.ptp(picture.u))
+    return not (wide and v1 - v0 > WHOLE * float(np.ptp(picture.v)))
 
 
 def _extent(point: StationaryPoint) -> Patch:

@@ -11,7 +11,7 @@ from surfacecli.figures.theme import WIDTH, new_figure, theme
 from surfacecli.figures.topview import draw_plane
 
 MARGIN = 0.1
-BODY = 2.85
+BODY = 2.9
 SPLIT = 3.6
 SAMPLED = "points sampled, not exhaustive"
 

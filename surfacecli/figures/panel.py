@@ -16,7 +16,7 @@ from surfacecli.figures.topview import draw_plane
 
 #: Slices side by side at most, and heights in inches of the two views of the modern style.
 ABREAST = 3
-VIEW, PLANE = 2.0, 1.85
+VIEW, PLANE = 1.9, 1.9
 
 
 def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
@@ -50,10 +50,10 @@ def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
             left = cell * (number % abreast)
             top = height - MARGIN - room(head) - block * (number // abreast)
             if not modern:
-                draw_mesh(figure, (left, top - block, cell, cell), picture)
+                draw_mesh(figure, (left, top - block, cell, cell), picture, small=True)
                 continue
             write_lines(figure, names[number], left + MARGIN, top)
             heights, top = measure_heights(picture.error), top - name_room
-            draw_view(figure, (left, top - VIEW, cell, VIEW), picture, heights, 3)
+            draw_view(figure, (left, top - VIEW, cell, VIEW), picture, heights, small=True)
             draw_plane(figure, (left, top - VIEW - PLANE, cell, PLANE), picture, heights, 3)
         return figure

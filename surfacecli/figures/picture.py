@@ -100,7 +100,7 @@ def make_picture(grid: Grid, verdict: Verdict, title: str, provenance: str) -> P
 
 
 def write_formula(slice: Slice) -> str:
-    """What u and v do, such as 'W1 = uU + vV'; a first term W1 with a raised 0 if the origin is not 0."""
+    """What u and v do: 'W1 = uU + vV'; around weights with W1 and a raised 0 as the first term."""
 
     def term(axis: str, directions: Mapping[int, Array], layer: int) -> list[str]:
         index = str(layer) if len(directions) > 1 else ""

@@ -1,16 +1,18 @@
 """Style 'post': what the author of the post saw, a jet mesh in a dotted box over grid indices."""
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
 
 from surfacecli.figures.box import SURFACE, Box, Look, Rectangle, View, add_box, draw_frame
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import foot_lines, room, write_lines
 from surfacecli.figures.picture import Picture
-from surfacecli.figures.theme import new_figure, theme
+from surfacecli.figures.theme import SMALL, new_figure, theme
 from surfacecli.figures.ticks import round_ticks
 
 #: His viewpoints, measured on the published pictures (matplotlib's azimuth is MATLAB's - 90).
@@ -38,16 +40,19 @@ def viewpoint(picture: Picture) -> View:
     return WITHIN_LAST if picture.last_layer and picture.kind == "within-layer" else WITHIN_FIRST
 
 
-def draw_mesh(figure: Figure, rectangle: Rectangle, picture: Picture) -> None:
+def draw_mesh(
+    figure: Figure, rectangle: Rectangle, picture: Picture, *, small: bool = False
+) -> None:
     """The mesh over grid indices, in a rectangle (left, bottom, width, height) in inches."""
     n_v, n_u = picture.error.shape
     heights, view = measure_heights(picture.error, linear=True), viewpoint(picture)
-    ticks_z = round_ticks(heights.low, heights.high, 6, beyond=True)
+    ticks_z = round_ticks(heights.low, heights.high, 4 if small else 6, beyond=True)
     span_u, span_v = (0.0, n_u - 1.0), (0.0, n_v - 1.0)
     span_z = (float(ticks_z[0][0]), float(ticks_z[0][-1]))
     box = Box(span_u, span_v, span_z, (1.0, 1.0, view.height), view)
-    axes = add_box(figure, rectangle, box, (0.4, 0.3, 0.3, 0.15))
-    draw_frame(axes, box, (round_ticks(*span_u, 4), round_ticks(*span_v, 4), ticks_z), MATLAB)
+    look = replace(MATLAB, size=SMALL, distance=0.06) if small else MATLAB
+    axes = add_box(figure, rectangle, box, (0.4, 0.3, 0.3, 0.12))
+    draw_frame(axes, box, (round_ticks(*span_u, 4), round_ticks(*span_v, 4), ticks_z), look)
     i, j = np.meshgrid(np.arange(n_u), np.arange(n_v))
     points = np.stack([i, j, heights.z], axis=-1).astype(np.float64)
     a, b, c, d = points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]

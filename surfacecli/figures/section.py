@@ -1,5 +1,7 @@
 """E along a line of a slice, with its kinks."""
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from surfacecli.figures.height import measure_heights
@@ -38,15 +40,16 @@ def draw_line(picture: SectionPicture) -> Figure:
         count = len(section.kinks)
         label = f"{count} kink{'s' * (count != 1)}" if section.exact else "kinks not marked"
         if 0 < count <= CIRCLES:
-            style = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white"}
             axes.plot(
                 section.kinks,
                 section.kink_errors,
                 linestyle="none",
                 markeredgecolor=VERMILLION,
+                marker="o",
+                markersize=4.5,
+                markerfacecolor="white",
                 markeredgewidth=1.0,
                 label=label,
-                **style,
             )
         elif count:
             axes.plot(
@@ -76,11 +79,11 @@ def draw_line(picture: SectionPicture) -> Figure:
         return figure
 
 
-def _name_ends(axes, picture: SectionPicture) -> None:
+def _name_ends(axes: Axes, picture: SectionPicture) -> None:
     """Positions along the line by their coordinates, the two ends in full."""
     axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0], labels=["start", "¼", "½", "¾", "end"])
     for place, point, side in ((0.0, picture.start, "left"), (1.0, picture.end, "right")):
-        u, v = write_numbers_of(point)
+        u, v = (write_numbers(np.array([x]))[0] for x in point)
         axes.annotate(
             f"(u, v) = ({u}, {v})",
             (place, 0.0),
@@ -91,9 +94,3 @@ def _name_ends(axes, picture: SectionPicture) -> None:
             va="top",
             size=SMALL,
         )
-
-
-def write_numbers_of(point):
-    import numpy as np
-
-    return write_numbers(np.array(point[:1])) + write_numbers(np.array(point[1:]))

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from surfacecli.network.transfers import Array
 
 #: How far light and shadow may move a colour towards white and black.
-LIGHT, SHADOW = 0.35, 0.5
+LIGHT, SHADOW = 0.3, 0.4
 
 
 def shade(

@@ -3,8 +3,8 @@
 import numpy as np
 from contourpy import contour_generator
 from matplotlib.figure import Figure
-from mpl_toolkits.mplot3d.art3d import Line3DCollection
-from mpl_toolkits.mplot3d.axes3d import Axes3D
+from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
+from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from surfacecli.figures.box import (
     FLOOR,
@@ -25,25 +25,29 @@ from surfacecli.figures.shading import facet_slopes, shade
 from surfacecli.figures.ticks import round_ticks
 from surfacecli.network.transfers import Array
 
-ELEVATION, HEIGHT = 30.0, 0.62
+ELEVATION, HEIGHT = 30.0, 0.72
 #: The floor lies below the surface by this share of its height.
-GAP = 0.42
+GAP = 0.32
 #: Drawn facets along an axis at most: beyond, every second, third ... grid line.
 FACETS = 200
 #: How strongly the light falls.
-STRENGTH = 1.3
+STRENGTH = 1.0
 
 
 def draw_view(
-    figure: Figure, rectangle: Rectangle, picture: Picture, heights: Heights, intervals: int = 4
+    figure: Figure, rectangle: Rectangle, picture: Picture, heights: Heights, *, small: bool = False
 ) -> Axes3D:
-    """The 3-D view of a slice in a rectangle (left, bottom, width, height) in inches."""
+    """The 3-D view of a slice in a rectangle (left, bottom, width, height) in inches.
+
+    `small` for a view that stands over the view from above: fewer ticks, and the axes' short names.
+    """
     box = choose_box(picture, heights)
-    axes = add_box(figure, rectangle, box, (0.42, 0.42, 0.3, 0.14))
-    labels = (picture.label_u, picture.label_v, heights.label)
+    axes = add_box(figure, rectangle, box, (0.42, 0.26 if small else 0.42, 0.3, 0.2))
+    labels = ("u", "v", "E") if small else (picture.label_u, picture.label_v, heights.label)
+    intervals = 3 if small else 5
     ticks = (
-        round_ticks(*box.u, intervals),
-        round_ticks(*box.v, intervals),
+        round_ticks(*box.u, min(intervals, 4)),
+        round_ticks(*box.v, min(intervals, 4)),
         heights.ticks(intervals),
     )
     draw_frame(axes, box, ticks, Look())

@@ -13,15 +13,19 @@ def round_ticks(low: float, high: float, intervals: int, *, beyond: bool = False
 
     `beyond` adds the next one on both sides, so that the ticks enclose the range.
     """
-    locator = MaxNLocator(nbins=intervals, steps=[1, 2, 2.5, 5, 10])
-    values = np.asarray(locator.tick_values(low, high), dtype=np.float64)
-    slack = 1e-9 * (high - low)
+    for finer in range(3):  # a scale needs three numbers to be read
+        locator = MaxNLocator(nbins=intervals + 2 * finer, steps=[1, 2, 2.5, 5, 10])
+        values = np.asarray(locator.tick_values(low, high), dtype=np.float64)
+        slack = 1e-9 * (high - low)
+        inside = (values >= low - slack) & (values <= high + slack)
+        if inside.sum() >= 3:
+            break
     if beyond:
         first = max(int((values <= low + slack).sum()) - 1, 0)
         last = min(int((values < high - slack).sum()), len(values) - 1)
         values = values[first : last + 1]
     else:
-        values = values[(values >= low - slack) & (values <= high + slack)]
+        values = values[inside]
     return values, write_numbers(values)
 
 

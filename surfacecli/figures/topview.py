@@ -14,13 +14,13 @@ from surfacecli.figures.marks import mark_plane
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.shading import facet_slopes, shade
 from surfacecli.figures.surface3d import contour_lines
-from surfacecli.figures.theme import COLOURS
+from surfacecli.figures.theme import COLOURS, TEXT
 from surfacecli.figures.ticks import Ticks, round_ticks
 from surfacecli.network.transfers import Array
 
 #: Height of the surface under the light, in widths of the window.
 RELIEF = 0.6
-STRENGTH = 0.9
+STRENGTH = 0.6
 #: The light comes from the upper left.
 LIGHT = 135.0
 #: Units are equal along u and v where neither side of the window is longer than this many times
@@ -64,18 +64,18 @@ def draw_plane(
 def set_ticks(axes: Axes, which: str, ticks: Ticks) -> None:
     """Ticks at positions, written as given."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(FixedLocator(ticks[0]))
+    axis.set_major_locator(FixedLocator(ticks[0].tolist()))
     axis.set_major_formatter(FixedFormatter(ticks[1]))
 
 
 def _draw_bar(figure: Figure, rectangle: Rectangle, heights: Heights) -> None:
     axes = figure.add_axes(_share(figure, rectangle))
     colours = ScalarMappable(Normalize(heights.low, heights.high), COLOURS)
-    figure.colorbar(colours, cax=axes).outline.set_visible(False)  # type: ignore[operator]
-    positions, names = heights.ticks(5)
+    figure.colorbar(colours, cax=axes).outline.set_visible(False)
+    positions, names = heights.ticks(6)
     set_ticks(axes, "y", (positions, names))
     axes.minorticks_off()
-    axes.set_title(heights.label, size=axes.yaxis.label.get_size(), pad=4, loc="left")
+    axes.set_title(heights.label, size=TEXT, pad=4, loc="left")
 
 
 def _lit_colours(picture: Picture, heights: Heights) -> Array:

@@ -83,7 +83,7 @@ def find_cells(slice: Slice, window: Window) -> Cells:
     """
     if not cells_apply(slice):
         raise ValueError(f"slice {slice.name} has no polygonal cells: {slice.kind}, or not linear")
-    inputs, input_of = _distinct_inputs(slice)
+    inputs, input_of = distinct_inputs(slice)
     samples = [np.flatnonzero(input_of == m) for m in range(len(inputs))]
     plane = Subdivision(window.u0, window.u1, window.v0, window.v1)
     made = _KinkList()
@@ -96,7 +96,7 @@ def find_cells(slice: Slice, window: Window) -> Cells:
     return Cells(slice, window, plane, made.kinks(samples), inputs, input_of)
 
 
-def _distinct_inputs(slice: Slice) -> tuple[Array, Indices]:
+def distinct_inputs(slice: Slice) -> tuple[Array, Indices]:
     """The distinct rows that enter the moved layer, and which of them each data point gives.
 
     Equal data are found before they pass a matrix product, which may round equal rows unequally.

@@ -2,12 +2,16 @@
 
 import numpy as np
 
-from surfacecli.geometry.grids.running import RunningSum, evaluate_quadratics
+from surfacecli.geometry.grids import forward
+from surfacecli.geometry.grids.running import RunningSum, evaluate_quadratics, keeps_digits
 from surfacecli.geometry.grids.sweep import Outputs, Switches, add_outputs, no_switches
 from surfacecli.geometry.grids.tracks import RowTrack
 from surfacecli.geometry.slices import Slice
 from surfacecli.geometry.surface import affine_parts, blocks, fixed_inputs
 from surfacecli.network.transfers import Array, Transfer
+
+#: Numbers that a path needs for each hidden unit.
+PATH = 2
 
 
 def applies(slice: Slice) -> bool:
@@ -35,37 +39,47 @@ def sample(slice: Slice, u: Array, v: Array) -> Array:
     constant, p, q = affine_parts(slice, fixed_inputs(slice))
     assert p is not None
     assert q is not None
-    y, samples = objective.data.targets, len(objective.data)
+    y = objective.data.targets
     track = RowTrack(u)
-    error = np.empty((len(v), len(u)))
+    error, rounding = np.empty((len(v), len(u))), 0.0
     scale = objective.loss.scale or 0.0
-    for block in blocks(len(v), len(u)):
-        along_v = v[block]
-        total = RunningSum(3, len(along_v), len(u))
-        # One path for each row and data point, row by row.
-        for paths in blocks(len(along_v) * samples, W.size):
-            row, sample_number = np.divmod(np.arange(paths.start, paths.stop), samples)
-            c = constant[sample_number] + along_v[row, None] * q[sample_number]
-            P, Q, switches = _hidden_switches(c, p[sample_number], f, W, u)
+    samples = list(blocks(len(y), PATH * W.shape[1]))
+    for block in blocks(len(v), max(len(u), PATH * W.shape[1] * len(y[samples[0]]))):
+        rows = len(v[block])
+        total = RunningSum(3, rows, len(u))
+        for part in samples:
+            # One path for each row and data point, row by row.
+            c = (constant[part] + v[block, None, None] * q[part]).reshape(-1, W.shape[1])
+            P, Q, switches = _hidden_switches(c, _repeat(p[part], rows), f, W, u)
             if b is not None:
                 Q += b[:, None]
-            outputs = Outputs(network.transfers[-1], P, Q, y[sample_number].T, row, rows=True)
+            row = np.repeat(np.arange(rows), len(y[part]))
+            outputs = Outputs(network.transfers[-1], P, Q, _repeat(y[part], rows).T, row, rows=True)
             add_outputs(total, track, outputs, switches)
         error[block] = scale * evaluate_quadratics(total.quadratics(), u, np.ones_like(u))
-    return error
+        rounding = max(rounding, scale * total.rounding(u, np.ones(1)))
+    return error if keeps_digits(error, rounding) else forward.sample(slice, u, v)
+
+
+def _repeat(each: Array, rows: int) -> Array:
+    """The values of data points (N, n) for the paths of some rows, (rows N, n)."""
+    return np.broadcast_to(each, (rows, *each.shape)).reshape(-1, each.shape[1])
 
 
 def _hidden_switches(
     c: Array, p: Array, f: Transfer, W: Array, u: Array
 ) -> tuple[Array, Array, Switches]:
     """Outputs W f(c + u p) = P u + Q at u[0], (n_L, paths), and the switches up to u[-1]."""
-    slopes, intercepts = np.array(f.slopes), np.array(f.intercepts)
+    nodes, slopes, intercepts = f.nodes or (), f.slopes or (), f.intercepts or ()
     start, stop = c + u[0] * p, c + u[-1] * p
-    piece = f.piece(start)
-    P = W @ (slopes[piece] * p).T
-    Q = W @ (slopes[piece] * c + intercepts[piece]).T
+    slope, intercept = np.array(slopes[0]), np.array(intercepts[0])
+    for number, node in enumerate(nodes, start=1):
+        slope = np.where(start > node, slopes[number], slope)
+        if any(intercepts):
+            intercept = np.where(start > node, intercepts[number], intercept)
+    P, Q = W @ (slope * p).T, W @ (slope * c + intercept).T
     parts = []
-    for number, node in enumerate(f.nodes or ()):
+    for number, node in enumerate(nodes):
         crossed = np.flatnonzero((start > node) != (stop > node))
         path, unit = np.divmod(crossed, c.shape[1])
         here_c, here_p = c.ravel()[crossed], p.ravel()[crossed]

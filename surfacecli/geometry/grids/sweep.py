@@ -10,37 +10,13 @@ quadratic in (x, z) to the grid points behind it. The work is (data points x swi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from surfacecli.geometry.grids.crossings import Crossings
 from surfacecli.geometry.grids.running import Indices, RunningSum, dot, squared_residual
+from surfacecli.geometry.grids.tracks import Track
 from surfacecli.network.transfers import Array, Transfer
-
-
-class Track(Protocol):
-    """How positions on a path are counted: rows by u, half-turns by angle."""
-
-    @property
-    def start(self) -> tuple[float, float]:
-        """The (x, z) at which the path starts."""
-
-    @property
-    def stop(self) -> tuple[float, float]:
-        """The (x, z) at which it ends."""
-
-    @property
-    def points(self) -> int:
-        """The number of grid points on it."""
-
-    def position(self, x: Array, z: Array) -> Array:
-        """A number that grows along the path."""
-
-    def crossing(self, P: Array, Q: Array, node: float) -> tuple[Array, Array]:
-        """The point (x, z) of the path where P x + Q z = node."""
-
-    def rank(self, position: Array) -> Indices:
-        """How many grid points lie before a position."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,125 +124,53 @@ def _add_linear(total: RunningSum, outputs: Outputs, march: _March) -> None:
     P_w, Q_w = np.empty_like(s.x), np.empty_like(s.x)
     for paths, at in march.each_round():
         active = np.s_[:, : len(paths)]
-        w = s.W[:, s.unit[at]]
+        w = s.W.take(s.unit[at], axis=1)
         P_w[at], Q_w[at] = dot(P[active], w), dot(Q[active], w)
         P[active] += s.alpha[at] * w
         Q[active] += s.beta[at] * w
     ww = np.square(s.W).sum(axis=0)[s.unit]
+    rest_w = None if outputs.rows else (s.W.T @ rest)[s.unit, s.path]
+    total.add(outputs.row[s.path], march.rank, _gains(s, P_w, Q_w, rest_w, ww))
+
+
+def _gains(s: Switches, P_w: Array, Q_w: Array, rest_w: Array | None, ww: Array) -> list[Array]:
+    """|r + (alpha x + beta z) w|^2 - |r|^2, r = P x + Q z + rest, from the products with w."""
     gains = [
         s.alpha * (2.0 * P_w + s.alpha * ww),
         s.alpha * Q_w + s.beta * (P_w + s.alpha * ww),
         s.beta * (2.0 * Q_w + s.beta * ww),
     ]
-    if not outputs.rows:
-        rest_w = (s.W.T @ rest)[s.unit, s.path]
-        gains += [s.alpha * rest_w, s.beta * rest_w]
-    total.add(outputs.row[s.path], march.rank, gains)
-
-
-@dataclass(frozen=True, eq=False)
-class _Ends:
-    """Where segments begin or end: coordinates and ranks (s,)."""
-
-    x: Array
-    z: Array
-    rank: Indices
-
-    @classmethod
-    def all_at(cls, point: tuple[float, float], rank: int, count: int) -> "_Ends":
-        return cls(np.full(count, point[0]), np.full(count, point[1]), np.full(count, rank))
-
-    def head(self, count: int) -> "_Ends":
-        return _Ends(self.x[:count], self.z[:count], self.rank[:count])
+    return gains if rest_w is None else [*gains, s.alpha * rest_w, s.beta * rest_w]
 
 
 def _add_kinked(total: RunningSum, track: Track, outputs: Outputs, march: _March) -> None:
-    """Segments from the start to the first switch, and from each switch to the next."""
-    s, paths = march.switches, march.longest_first
-    P, Q, y, row = outputs.P[:, paths], outputs.Q[:, paths], outputs.y[:, paths], outputs.row[paths]
-    left = _Ends.all_at(track.start, 0, len(paths))
-    h_left = P * left.x + Q * left.z
-    segments = _KinkedSegments(outputs.f, track, outputs.rows)
-    for reached, at in march.each_round():
-        here = len(reached)
-        # The paths that go on meet their next switch; the others run on to their stop.
-        right = _Ends.all_at(track.stop, track.points, P.shape[1])
-        for part, met in ((right.x, s.x), (right.z, s.z), (right.rank, march.rank)):
-            part[:here] = met[at]
-        h_left = segments.collect(P, Q, y, row, h_left, left, right)[:, :here]
-        w = s.W[:, s.unit[at]]
-        P, Q, y, row = P[:, :here], Q[:, :here], y[:, :here], row[:here]
-        P += s.alpha[at] * w
-        Q += s.beta[at] * w
-        left = right.head(here)
-    stop = _Ends.all_at(track.stop, track.points, P.shape[1])
-    segments.collect(P, Q, y, row, h_left, left, stop)
-    segments.hand_to(total)
+    """As `_add_linear`, but the residual is r = slope o + (intercept - y), by the piece of f.
 
-
-class _KinkedSegments:
-    """The quadratics of outputs f(P x + Q z) - y on segments, collected until handed on."""
-
-    def __init__(self, f: Transfer, track: Track, rows: bool) -> None:
-        self._f, self._track, self._rows = f, track, rows
-        self._slopes, self._intercepts = np.array(f.slopes), np.array(f.intercepts)
-        self._nodes = f.nodes or ()
-        self._parts: list[tuple[Indices, Indices, list[Array]]] = []
-
-    def collect(
-        self, P: Array, Q: Array, y: Array, row: Indices, h_left: Array, left: _Ends, right: _Ends
-    ) -> Array:
-        """Take segments with P, Q, y and h_left = P x + Q z at their left, all (n_L, s).
-
-        Gives h at their right, where the next segments begin.
-        """
-        h_right = P * right.x + Q * right.z
-        begins = self._squared(*self._pieces(h_left), P, Q, y)
-        self._parts.append((row, left.rank, begins))
-        ends = [part.copy() for part in begins]
-        last = np.maximum(left.rank, right.rank)
-        for number, node in enumerate(self._nodes, start=1):
-            beyond = h_right > node
-            crossed = np.flatnonzero((h_left > node) != beyond)
-            segment = crossed % P.shape[1]
-            p, q, target = (a.ravel()[crossed] for a in (P, Q, y))
-            rank = self._track.rank(self._track.position(*self._track.crossing(p, q, node)))
-            # A crossing stays between the ends of its segment, whatever its rounding.
-            rank = np.clip(rank, left.rank[segment], last[segment])
-            sign = np.where(beyond.ravel()[crossed], 1.0, -1.0)
-            above, below = (
-                self._squared(self._slopes[n], self._intercepts[n], p[None], q[None], target[None])
-                for n in (number, number - 1)
-            )
-            gained = [sign * (a - b) for a, b in zip(above, below, strict=True)]
-            self._parts.append((row[segment], rank, gained))
-            for part, gain in zip(ends, gained, strict=True):
-                part += np.bincount(segment, weights=gain, minlength=len(part))
-        self._parts.append((row, right.rank, [-part for part in ends]))
-        return h_right
-
-    def hand_to(self, total: RunningSum) -> None:
-        """Add all that was collected to the quadratics of the grid."""
-        rows, ranks, coefficients = zip(*self._parts, strict=True)
-        parts = [np.concatenate(part) for part in zip(*coefficients, strict=True)]
-        total.add(np.concatenate(rows), np.concatenate(ranks), parts)
-
-    def _pieces(self, h: Array) -> tuple[Array, Array | float]:
-        """Slope and intercept of the piece that each h lies on."""
-        slope: Array = np.full_like(h, self._slopes[0])
-        intercept: Array | float = self._intercepts[0]
-        for number, node in enumerate(self._nodes, start=1):
-            beyond = h > node
-            slope += (self._slopes[number] - self._slopes[number - 1]) * beyond
-            step = self._intercepts[number] - self._intercepts[number - 1]
-            if step:
-                intercept = intercept + step * beyond
-        return slope, intercept
-
-    def _squared(
-        self, slope: Array, intercept: Array | float, P: Array, Q: Array, y: Array
-    ) -> list[Array]:
-        rest = intercept - y
-        if self._rows:
-            return squared_residual(slope * P, slope * Q + rest, None)
-        return squared_residual(slope * P, slope * Q, rest)
+    So a switch moves r by slope w, and where an output passes a node the next piece takes over.
+    """
+    s, order = march.switches, march.longest_first
+    P, Q, target = (a[:, order] for a in (outputs.P, outputs.Q, outputs.y))
+    row = outputs.row[order]
+    crossings = Crossings(outputs.f, track, P, Q, outputs.rows)
+    total.add(row, np.zeros_like(row), crossings.squared(P, Q, target))
+    P_w, Q_w, rest_w, ww = np.empty((4, len(s.x)))
+    for paths, at in march.each_round():
+        here = len(paths)
+        p, q = P[:, :here], Q[:, :here]
+        crossings.meet(p, q, s.x[at], s.z[at], march.rank[at])
+        slope, intercept = crossings.pieces(here)
+        w = s.W.take(s.unit[at], axis=1)
+        moved = slope * w
+        rest_w[at] = dot(intercept - target[:, :here], moved)
+        moved *= slope
+        P_w[at], Q_w[at], ww[at] = dot(p, moved), dot(q, moved), dot(w, moved)
+        p += s.alpha[at] * w
+        q += s.beta[at] * w
+    stop_x, stop_z = track.stop
+    crossings.meet(P, Q, np.array(stop_x), np.array(stop_z), np.full_like(row, track.points))
+    if outputs.rows:
+        Q_w += rest_w
+    gains = _gains(s, P_w, Q_w, None if outputs.rows else rest_w, ww)
+    total.add(outputs.row[s.path], march.rank, gains)
+    for path, rank, gained in crossings.gains(target):
+        total.add(row[path], rank, gained)

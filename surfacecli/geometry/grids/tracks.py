@@ -1,11 +1,37 @@
 """Two kinds of path over a grid: a row (v fixed, u grows) and a half-turn of directions."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from surfacecli.geometry.grids.running import Indices
 from surfacecli.network.transfers import Array
+
+
+class Track(Protocol):
+    """How positions on a path are counted: rows by u, half-turns by angle."""
+
+    @property
+    def start(self) -> tuple[float, float]:
+        """The (x, z) at which the path starts."""
+
+    @property
+    def stop(self) -> tuple[float, float]:
+        """The (x, z) at which it ends."""
+
+    @property
+    def points(self) -> int:
+        """The number of grid points on it."""
+
+    def position(self, x: Array, z: Array) -> Array:
+        """A number that grows along the path."""
+
+    def crossing(self, P: Array, Q: Array, node: float) -> tuple[Array, Array]:
+        """The point (x, z) of the path where P x + Q z = node."""
+
+    def rank(self, position: Array) -> Indices:
+        """How many grid points lie before a position."""
 
 
 def count_before(axis: Array, position: Array) -> Indices:

@@ -30,6 +30,11 @@ def point_document(point: StationaryPoint) -> Document:
         "residual": point.residual,
         "eigenvalues": None if point.eigenvalues is None else list(point.eigenvalues),
         "extent": None if point.extent is None else list(point.extent),
+        "area": point.area,
+        "outline": [[list(a), list(b)] for a, b in point.outline],
+        "kinks": [
+            {"layer": layer, "unit": unit, "sample": sample} for layer, unit, sample in point.kinks
+        ],
     }
 
 
@@ -37,9 +42,14 @@ def place_document(place: Place, value: str) -> Document:
     return {"u": number(place.u), "v": number(place.v), value: number(place.value)}
 
 
+def _triple(place: tuple[float, float, float]) -> Document:
+    return {"u": place[0], "v": place[1], "error": place[2]}
+
+
 def verdict_document(result: Result) -> Document:
     """One slice of `check-maxima --json`."""
     verdict, window = result.verdict, result.study.window
+    exact = verdict.exact
     return {
         "name": result.slice.name,
         "kind": result.slice.kind,
@@ -49,7 +59,7 @@ def verdict_document(result: Result) -> Document:
             "reason": verdict.claim.reason,
         },
         "method": verdict.method,
-        "cells": None,
+        "cells": None if exact is None else len(exact.cells),
         "smallest_eigenvalue": number(verdict.smallest_eigenvalue.value),
         "smallest_eigenvalue_at": place_document(verdict.smallest_eigenvalue, "value"),
         "smallest_diagonal": number(verdict.smallest_diagonal.value),
@@ -57,7 +67,13 @@ def verdict_document(result: Result) -> Document:
         "stationary_points": [point_document(p) for p in verdict.points],
         "border": [point_document(p) for p in verdict.border],
         "minimum": place_document(verdict.lowest, "error"),
-        "audit": {"sum": None, "expected": 1, "complete": False},
+        "maximum": None if exact is None else _triple(exact.highest),
+        "audit": {
+            "sum": None if exact is None else exact.audit.sum,
+            "expected": 1,
+            "disputed": None if exact is None else exact.audit.disputed,
+            "complete": verdict.complete,
+        },
         "window": {"u": [window.u0, window.u1], "v": [window.v0, window.v1]},
         "resolution": list(result.study.resolution),
         "grid": result.grid.way,

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from surfacecli.errors import SurfaceError
-from surfacecli.geometry.claim import Verdict, give_verdict
+from surfacecli.geometry.claim import (
+    Progress,
+    Verdict,
+    exact_applies,
+    give_exact_verdict,
+    give_verdict,
+    why_not_exact,
+)
+from surfacecli.geometry.exact.estimate import estimate_cells
 from surfacecli.geometry.grids import Estimate, Grid, estimate_grid, sample_grid
 from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.presets import Preset, load_preset
@@ -14,6 +22,8 @@ from surfacecli.presets import Preset, load_preset
 RESOLUTION = {"post": 41, "modern": 61}
 #: Announce grids that take longer than this (seconds) or more memory than this (bytes).
 LONG, LARGE = 10.0, 1 << 30
+#: Cells of a slice that are found without asking, and what one takes (seconds, an upper guess).
+BUDGET, SECONDS_PER_CELL = 100_000, 1e-4
 #: Beyond this, squares of E no longer fit a floating-point number.
 TOO_HIGH = 1e150
 #: Refuse grids whose result alone takes more than this (bytes).
@@ -32,6 +42,8 @@ class Study:
     window: Window
     resolution: tuple[int, int]
     style: str
+    method: str | None = None
+    budget: int = BUDGET
     remarks: tuple[str, ...] = ()
 
     def estimate(self, slice: Slice) -> Estimate:
@@ -70,10 +82,49 @@ class Study:
             )
         return grid
 
-    def examine(self, slice: Slice) -> "Result":
+    def plan(self, slice: Slice) -> "Plan":
+        """How the stationary points of a slice will be found, decided before the work.
+
+        Exactly where that is possible within the budget, else from samples, saying why. Raises
+        `SurfaceError` where the method was chosen to be exact and cannot be.
+        """
+        if self.method == "sampled":
+            return Plan("sampled", None, None)
+        if not exact_applies(slice):
+            reason = f"slice {slice.name}: {why_not_exact(slice)}"
+            if self.method == "exact":
+                raise SurfaceError(f"{reason}; say --method sampled")
+            return Plan("sampled", None, None)
+        cells = estimate_cells(slice, self.window)
+        if cells <= self.budget:
+            return Plan("exact", cells, None)
+        message = (
+            f"slice {slice.name} has about {cells:,} cells in this window, past the budget of "
+            f"{self.budget:,}; they would take about {_duration(cells * SECONDS_PER_CELL)}"
+        )
+        advice = f"a smaller --window, or --budget {cells * 2}"
+        if self.method == "exact":
+            raise SurfaceError(f"{message}; choose {advice}, or --method sampled")
+        return Plan("sampled", cells, f"{message}: sampled instead; {advice} makes it exact")
+
+    def examine(self, slice: Slice, progress: Progress | None = None) -> "Result":
         """The grid of a slice, its stationary points and the verdict."""
+        plan = self.plan(slice)
         grid = self.sample(slice)
-        return Result(self, slice, grid, give_verdict(slice, self.window, grid))
+        if plan.method == "exact":
+            verdict = give_exact_verdict(slice, self.window, progress)
+        else:
+            verdict = give_verdict(slice, self.window, grid)
+        return Result(self, slice, grid, verdict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How stationary points will be found: the method, the cells expected, and what to tell."""
+
+    method: str
+    cells: int | None
+    remark: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +147,14 @@ def make_study(
     window: Window | None = None,
     resolution: tuple[int, int] | None = None,
     style: str | None = None,
+    method: str | None = None,
+    budget: int | None = None,
 ) -> Study:
     """Read a preset and put the options of a run over it.
 
     `slice_name`, `layer` and `cross_layer` choose slices, at most one of the three; without one all
-    of the preset's. A preset without a slice of the wanted layer gets one: origin zero, the
+    of the preset's. `method` is `exact`, `sampled`, or None: exact where it is possible within
+    `budget` cells. A preset without a slice of the wanted layer gets one: origin zero, the
     directions drawn from the preset's seed. Raises `SurfaceError` for what cannot be.
     """
     preset = load_preset(source, seed)
@@ -120,6 +174,8 @@ def make_study(
         window or preset.window,
         resolution or preset.resolution or (points, points),
         style,
+        method,
+        budget or BUDGET,
         tuple(remarks),
     )
 

@@ -7,12 +7,12 @@ import click
 from surfacecli.cli.options import (
     grid_options,
     json_option,
+    method_options,
     preset_argument,
     quiet_option,
     slice_options,
     study_of,
 )
-from surfacecli.errors import SurfaceError
 
 if TYPE_CHECKING:
     from surfacecli.study import Result, Study
@@ -22,18 +22,12 @@ if TYPE_CHECKING:
 @preset_argument
 @slice_options
 @grid_options
-@click.option(
-    "--method",
-    type=click.Choice(["exact", "sampled"]),
-    default="sampled",
-    show_default=True,
-    help="How stationary points are found; exact is not built yet.",
-)
+@method_options
 @json_option
 @quiet_option
 @click.pass_context
 def check_maxima(
-    ctx: click.Context, /, preset: str, method: str, as_json: bool, quiet: bool, **choices: Any
+    ctx: click.Context, /, preset: str, as_json: bool, quiet: bool, **choices: Any
 ) -> None:
     """Check the claim that no smooth local maximum exists, slice by slice.
 
@@ -43,13 +37,12 @@ def check_maxima(
 
     Exit status 3 where the theorem applies and was found violated.
     """
-    if method == "exact":
-        raise SurfaceError("exact stationary points are not built yet; say --method sampled")
     study = study_of(preset, quiet=quiet, **choices)
+    from surfacecli.cli.working import examine
     from surfacecli.documents import check_document
     from surfacecli.outputs import json_text
 
-    results = [study.examine(slice) for slice in study.slices]
+    results = [examine(study, slice, quiet=quiet) for slice in study.slices]
     if as_json:
         click.echo(json_text(check_document(study, results)), nl=False)
     else:
@@ -104,7 +97,18 @@ def _print_verdicts(study: "Study", results: "list[Result]") -> None:
     for result in results:
         click.echo(f"{result.slice.name}: {result.verdict.claim.reason}.")
     n_u, n_v = study.resolution
-    click.echo(
-        f"Sampled: found from {n_u} x {n_v} points and exact derivatives; not a proof that "
-        "nothing else is there."
-    )
+    found = [(result.slice.name, result.verdict.exact) for result in results]
+    for name, exact in found:
+        if exact is None:
+            continue
+        audit = exact.audit
+        outcome = "complete" if audit.complete else "NOT COMPLETE: points are missing or disputed"
+        click.echo(
+            f"{name}: exact, {len(exact.cells):,} cells; audit: the indices sum to {audit.sum} "
+            f"of {audit.expected}, {outcome}."
+        )
+    if names := ", ".join(name for name, exact in found if exact is None):
+        click.echo(
+            f"{names}: sampled from {n_u} x {n_v} points with exact derivatives; not a proof that "
+            "nothing else is there."
+        )

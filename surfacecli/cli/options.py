@@ -115,6 +115,19 @@ grid_options = _together(
     click.option("--window", type=WindowType(), help="Part of the slice, as -1:1,-1:1."),
     seed_option,
 )
+method_options = _together(
+    click.option(
+        "--method",
+        type=click.Choice(["exact", "sampled"]),
+        help="How stationary points are found; exact where it can be.",
+    ),
+    click.option(
+        "--budget",
+        type=click.IntRange(min=1),
+        metavar="CELLS",
+        help="Most cells to find exactly (default 100000).",
+    ),
+)
 style_option = click.option(
     "--style", type=click.Choice(STYLES), help="modern, or post: the look of the originals."
 )
@@ -150,6 +163,8 @@ def study_of(
     window: "Window | None" = None,
     resolution: tuple[int, int] | None = None,
     style: str | None = None,
+    method: str | None = None,
+    budget: int | None = None,
     quiet: bool = False,
 ) -> "Study":
     """The study that a command's options describe; says what takes long before it starts."""
@@ -166,6 +181,8 @@ def study_of(
         window=window,
         resolution=resolution,
         style=style,
+        method=method,
+        budget=budget,
     )
     for message in (*study.remarks, study.announcement()):
         if message and not quiet:

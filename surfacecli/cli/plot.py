@@ -9,6 +9,7 @@ from surfacecli.cli.options import (
     format_option,
     grid_options,
     json_option,
+    method_options,
     output_option,
     preset_argument,
     quiet_option,
@@ -22,6 +23,7 @@ from surfacecli.cli.options import (
 @preset_argument
 @slice_options
 @grid_options
+@method_options
 @style_option
 @format_option
 @output_option
@@ -47,6 +49,7 @@ def plot(
     study = study_of(preset, quiet=quiet, **choices)
     from pathlib import Path
 
+    from surfacecli.cli.working import examine
     from surfacecli.documents import verdict_document
     from surfacecli.figures import draw_panel, draw_surface, encode_figure
     from surfacecli.outputs import inside, json_text, write_file
@@ -57,7 +60,7 @@ def plot(
     figures: list[dict[str, object]] = []
     results = []
     for slice in study.slices:
-        result = study.examine(slice)
+        result = examine(study, slice, quiet=quiet)
         results.append(result)
         if panel:
             continue

@@ -6,14 +6,22 @@ smooth saddle; across two layers both diagonal entries of the 2x2 Hessian are >=
 strict maximum, while saddles may occur. Of a mixed slice the theorem says nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from surfacecli.geometry.exact.cells import cells_apply
+from surfacecli.geometry.exact.points import Exact, examine_cells
 from surfacecli.geometry.grids import Grid
-from surfacecli.geometry.search import Found, search
+from surfacecli.geometry.search import search
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.geometry.stationary import StationaryPoint
+from surfacecli.geometry.surface import differentiate
+from surfacecli.network.transfers import Array
+
+#: Called with what is done and the total, from time to time.
+Progress = Callable[[int, int], None]
 
 #: An eigenvalue may be this far below 0, relative to the largest one, by rounding alone.
 ROUNDING = 1e-9
@@ -46,7 +54,9 @@ class Verdict:
     """All that was found out about a slice; points and border are sorted by error.
 
     `smallest_eigenvalue` is that of the 2x2 Hessians at `hessians` points, `smallest_diagonal` the
-    smallest of their diagonal entries. `method` is `sampled`: nothing is proven to be complete.
+    smallest of their diagonal entries. `method`: `sampled`, nothing is proven to be complete; or
+    `exact`, every stationary point of the window, one Hessian for each cell, and `lowest` proven
+    (with `exact` the cells, their audit and the highest point).
     """
 
     slice: Slice
@@ -58,6 +68,12 @@ class Verdict:
     points: tuple[StationaryPoint, ...]
     border: tuple[StationaryPoint, ...]
     lowest: Place
+    exact: Exact | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is proven that no stationary point is missing."""
+        return self.exact is not None and self.exact.audit.complete
 
     @property
     def maxima(self) -> tuple[StationaryPoint, ...]:
@@ -68,30 +84,76 @@ class Verdict:
 def give_verdict(slice: Slice, window: Window, grid: Grid) -> Verdict:
     """Search a slice and hold what is found against the theorem. The method is sampled."""
     found = search(slice, window, grid)
-    eigenvalues = found.samples.eigenvalues
-    diagonal = np.diagonal(found.samples.derivatives.hessian, axis1=1, axis2=2)
-    scale = float(np.abs(eigenvalues).max(initial=0.0))
-    smallest = _smallest(found, eigenvalues[:, 0])
-    smallest_diagonal = _smallest(found, diagonal.min(axis=1))
-    claim = _judge(slice, found, smallest.value, smallest_diagonal.value, ROUNDING * scale)
+    at = np.stack([found.samples.u, found.samples.v], axis=1)
+    hessian = found.samples.derivatives.hessian
+    return _verdict(slice, "sampled", at, hessian, found.points, found.border, found.lowest)
+
+
+def exact_applies(slice: Slice) -> bool:
+    """Whether all stationary points can be found: polygonal cells, and a convex loss."""
+    return cells_apply(slice) and slice.objective.loss.convex
+
+
+def why_not_exact(slice: Slice) -> str:
+    """Why `exact_applies` does not hold."""
+    if slice.kind != "within-layer":
+        return f"exact stationary points are found within a layer; this slice is {slice.kind}"
+    if not slice.objective.loss.convex:
+        return f"the loss {slice.objective.loss.name} is not convex"
+    transfers = slice.objective.network.transfers[slice.first_moved - 1 :]
+    smooth = [f.name for f in transfers if not f.piecewise_linear]
+    return f"exact stationary points need piecewise-linear transfer functions, not {smooth[0]}"
+
+
+def give_exact_verdict(slice: Slice, window: Window, progress: Progress | None = None) -> Verdict:
+    """Find all stationary points of a slice and hold them against the theorem.
+
+    The Hessians that are judged come from second-order forward propagation at a point of every
+    cell, not from the cells' own quadratics: those could not be anything but convex. Raises
+    `ValueError` where `exact_applies` does not hold.
+    """
+    if not exact_applies(slice):
+        raise ValueError(f"slice {slice.name} has no exact cells, or its loss is not convex")
+    exact = examine_cells(slice, window)
+    at = exact.cells.inner_points
+    hessian = differentiate(slice, at[:, 0], at[:, 1]).hessian
+    verdict = _verdict(slice, "exact", at, hessian, exact.points, exact.border, exact.lowest)
+    return replace(verdict, exact=exact)
+
+
+def _verdict(
+    slice: Slice,
+    method: str,
+    at: Array,
+    hessian: Array,
+    points: tuple[StationaryPoint, ...],
+    border: tuple[StationaryPoint, ...],
+    lowest: tuple[float, float, float],
+) -> Verdict:
+    eigenvalues: Array = np.asarray(np.linalg.eigvalsh(hessian), dtype=np.float64)
+    diagonal = np.diagonal(hessian, axis1=1, axis2=2)
+    tolerance = ROUNDING * float(np.abs(eigenvalues).max(initial=0.0))
+    smallest = _smallest(at, eigenvalues[:, 0])
+    smallest_diagonal = _smallest(at, diagonal.min(axis=1))
+    claim = _judge(slice, points, smallest.value, smallest_diagonal.value, tolerance)
     return Verdict(
         slice,
         claim,
-        "sampled",
+        method,
         smallest,
         smallest_diagonal,
-        len(found.samples.u),
-        found.points,
-        found.border,
-        Place(*found.lowest),
+        len(at),
+        points,
+        border,
+        Place(*lowest),
     )
 
 
-def _smallest(found: Found, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Place:
+def _smallest(at: Array, values: Array) -> Place:
     if not len(values):
         return Place(np.nan, np.nan, np.nan)
     k = int(values.argmin())
-    return Place(float(found.samples.u[k]), float(found.samples.v[k]), float(values[k]))
+    return Place(float(at[k, 0]), float(at[k, 1]), float(values[k]))
 
 
 def why_not(slice: Slice) -> str | None:
@@ -107,9 +169,15 @@ def why_not(slice: Slice) -> str | None:
     return None
 
 
-def _judge(slice: Slice, found: Found, smallest: float, diagonal: float, tolerance: float) -> Claim:
-    maxima = [p for p in found.points if p.strict_smooth_maximum]
-    saddles = [p for p in found.points if p.smooth and p.kind == "saddle"]
+def _judge(
+    slice: Slice,
+    points: tuple[StationaryPoint, ...],
+    smallest: float,
+    diagonal: float,
+    tolerance: float,
+) -> Claim:
+    maxima = [p for p in points if p.strict_smooth_maximum]
+    saddles = [p for p in points if p.support == "cell" and p.kind == "saddle"]
     against: list[str] = []
     if maxima:
         p = maxima[0]

@@ -1,0 +1,34 @@
+"""Examine a slice, with progress on the terminal for what takes longer than a second."""
+
+import sys
+import time
+
+import click
+
+from surfacecli.geometry.slices import Slice
+from surfacecli.study import Result, Study
+
+PATIENCE = 1.0
+
+
+def examine(study: Study, slice: Slice, quiet: bool = False) -> Result:
+    """`study.examine`, saying first what the user should know and then how far it is."""
+    remark = study.plan(slice).remark
+    if remark and not quiet:
+        click.echo(f"surface: {remark}", err=True)
+    start = time.monotonic()
+    shown = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - start < PATIENCE or now - shown < 0.2:
+            return
+        shown = now
+        click.echo(f"\r{slice.name}: kink {done:,} of {total:,} ", nl=False, err=True)
+
+    watched = not quiet and sys.stderr.isatty()
+    result = study.examine(slice, progress if watched else None)
+    if shown:
+        click.echo("\r\033[K", nl=False, err=True)
+    return result

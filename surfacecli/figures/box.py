@@ -155,14 +155,20 @@ def draw_frame(axes: Axes3D, box: Box, ticks: tuple[Ticks, Ticks, Ticks], look: 
     edges += [[(left_u, left_v, z), (left_u + side_u, left_v + side_v, z)] for z in at_z]
     _add_lines(axes, edges, look.edge_colour, 0.6, "solid", FRAME)
     away_u, away_v = box.beyond(look.distance)
+    # Where the vertical axis begins at a corner its label stands above, the other one below.
+    crowded = len(at_z) > 0 and at_z[0] == z0
     for u, name in zip(at_u, names_u, strict=True):
-        _add_text(axes, (u, near_v + away_v, z0), name, look.size, *_anchor(box, 1))
+        across, upright = _anchor(box, 1)
+        upright = "top" if crowded and u == left_u else upright
+        _add_text(axes, (u, near_v + away_v, z0), name, look.size, across, upright)
     for v, name in zip(at_v, names_v, strict=True):
-        _add_text(axes, (near_u + away_u, v, z0), name, look.size, *_anchor(box, 0))
+        across, upright = _anchor(box, 0)
+        upright = "top" if crowded and v == left_v else upright
+        _add_text(axes, (near_u + away_u, v, z0), name, look.size, across, upright)
     stretch = look.distance / 0.02
     for z, name in zip(at_z, names_z, strict=True):
         place = (left_u + stretch * side_u, left_v + stretch * side_v, z)
-        _add_text(axes, place, name, look.size, "right", "center")
+        _add_text(axes, place, name, look.size, "right", "bottom" if z == z0 else "center")
 
 
 def label_axes(axes: Axes3D, box: Box, labels: tuple[str, str, str], away: float) -> None:
@@ -173,7 +179,7 @@ def label_axes(axes: Axes3D, box: Box, labels: tuple[str, str, str], away: float
     z0, z1 = box.z
     _add_text(axes, (middle_u, near_v + out_v, z0), labels[0], TEXT, *_anchor(box, 1))
     _add_text(axes, (near_u + out_u, middle_v, z0), labels[1], TEXT, *_anchor(box, 0))
-    _add_text(axes, (left_u, left_v, z1 + 0.05 * (z1 - z0)), labels[2], TEXT, "center", "bottom")
+    _add_text(axes, (left_u, left_v, z1 + 0.08 * (z1 - z0)), labels[2], TEXT, "center", "bottom")
 
 
 def _anchor(box: Box, axis: int) -> tuple[str, str]:

@@ -9,6 +9,9 @@ from matplotlib.font_manager import FontProperties
 
 from surfacecli.figures.theme import GREY, INK, LEADING, SMALL, TEXT, TITLE
 
+#: A line may end at a comma as early as this share of its length.
+COMMA = 0.7
+
 Fits = Callable[[str], bool]
 Measure = Callable[[str, FontProperties, bool], tuple[float, float, float]]
 Lines = list[tuple[str, float, bool]]
@@ -38,11 +41,19 @@ def fit_lines(text: str, width: float, size: float, lines: int, bold: bool = Fal
         cut = _longest(rest, fits)
         if cut < len(rest) and len(done) == lines - 1:
             return [*done, _shorten(rest[: cut + 1], fits)]
-        blank = rest.rfind(" ", 0, cut + 1)
-        at = blank if blank > 0 and cut < len(rest) else cut
+        at = cut if cut == len(rest) else _break(rest, cut)
         done.append(rest[:at].rstrip())
         rest = rest[at:].lstrip()
     return done
+
+
+def _break(text: str, cut: int) -> int:
+    """Where a line of at most `cut` letters ends: after a comma near its end, else at a blank."""
+    comma = max(text.rfind(", ", 0, cut), text.rfind("; ", 0, cut)) + 1
+    blank = text.rfind(" ", 0, cut + 1)
+    if comma > COMMA * cut:
+        return comma
+    return blank if blank > 0 else cut
 
 
 def _longest(text: str, fits: Fits) -> int:
@@ -69,9 +80,9 @@ def head_lines(title: str, heading: str, width: float) -> Lines:
     ]
 
 
-def foot_lines(provenance: str, width: float) -> Lines:
+def foot_lines(provenance: str, width: float, most: int = 2) -> Lines:
     """Lines below a figure: where it comes from."""
-    return [(line, SMALL, False) for line in fit_lines(provenance, width, SMALL, 2)]
+    return [(line, SMALL, False) for line in fit_lines(provenance, width, SMALL, most)]
 
 
 def room(lines: Lines) -> float:

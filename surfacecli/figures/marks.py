@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle as Patch
+from matplotlib.patheffects import withStroke
 from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from surfacecli.figures.box import MARKS, Box
@@ -43,13 +44,14 @@ WHOLE = 0.9
 
 @dataclass(frozen=True)
 class Mark:
-    """How one sort of points is drawn; `size` in points."""
+    """How one sort of points is drawn; `size`, `width` of the edge and of a dark rim in points."""
 
     shape: str
     face: str
     edge: str
     width: float
     size: float
+    rim: float = 0.0
 
 
 def mark_of(point: StationaryPoint, size: float) -> Mark:
@@ -205,11 +207,11 @@ def _rank(point: StationaryPoint) -> tuple[bool, int, bool, str]:
 def _grouped(
     points: Iterable[StationaryPoint], size: float
 ) -> Iterable[tuple[Mark, list[StationaryPoint]]]:
-    """Marks with all points that bear them; maxima come last, on top."""
+    """Marks with all points that bear them; the rarest kinds come last, on top."""
     groups: dict[Mark, list[StationaryPoint]] = {}
     for point in points:
         groups.setdefault(mark_of(point, size), []).append(point)
-    for mark in sorted(groups, key=lambda mark: mark.shape == "^"):
+    for mark in sorted(groups, key=lambda mark: len(groups[mark]), reverse=True):
         yield mark, groups[mark]
 
 
@@ -221,11 +223,12 @@ def _line(mark: Mark) -> dict[str, Any]:
         "markerfacecolor": mark.face,
         "markeredgecolor": mark.edge,
         "markeredgewidth": mark.width,
+        "path_effects": [withStroke(linewidth=mark.rim, foreground=INK)] if mark.rim else None,
     }
 
 
 def _ring(size: float) -> Mark:
-    return Mark("o", "none", INK, 1.0, 1.7 * size)
+    return Mark("o", "none", "white", 1.1, 1.8 * size, rim=2.2)
 
 
 def has_extent(point: StationaryPoint, picture: Picture) -> bool:

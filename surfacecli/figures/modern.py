@@ -36,8 +36,8 @@ def draw_modern(picture: Picture) -> Figure:
         return figure
 
 
-def provenance_line(*pictures: Picture) -> str:
-    """Where the pictures come from, and whether their points may not be all."""
-    sampled = any(p.sampled for p in pictures)
-    parts = [pictures[0].provenance, SAMPLED if sampled else ""]
-    return "; ".join(part for part in parts if part)
+def provenance_line(picture: Picture) -> str:
+    """Where a picture comes from, and whether its points may not be all."""
+    return "; ".join(
+        part for part in (picture.provenance, SAMPLED if picture.sampled else "") if part
+    )

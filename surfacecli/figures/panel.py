@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import fit_lines, foot_lines, head_lines, room, write_lines
 from surfacecli.figures.marks import draw_legend, legend_entries, legend_room, legend_rows
-from surfacecli.figures.modern import MARGIN, provenance_line
+from surfacecli.figures.modern import MARGIN, SAMPLED
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.post import draw_mesh
 from surfacecli.figures.surface3d import draw_view
@@ -17,6 +17,8 @@ from surfacecli.figures.topview import draw_plane
 #: Slices side by side at most, and heights in inches of the two views of the modern style.
 ABREAST = 3
 VIEW, PLANE = 1.9, 1.9
+#: Height in inches of a picture in style post.
+MESH = 2.15
 
 
 def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
@@ -31,15 +33,18 @@ def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
         width = cell * abreast
         text_room = width - 2 * MARGIN
         head = head_lines(pictures[0].title, "", text_room) if modern else []
-        line = provenance_line(*pictures) if modern else pictures[0].provenance
-        foot = foot_lines(line, text_room)
+        foot = []
+        for line in dict.fromkeys(p.provenance for p in pictures):
+            foot += foot_lines(line, text_room, 1)
+        if modern and any(p.sampled for p in pictures):
+            foot += foot_lines(SAMPLED, text_room, 1)
         entries = legend_entries(pictures) if modern else []
         columns, rows = legend_rows(entries, text_room)
         names = [
             [(t, TEXT, False) for t in fit_lines(p.heading, cell - 0.2, TEXT, 2)] for p in pictures
         ]
         name_room = max(room(lines) for lines in names) + 0.04 if modern else 0.0
-        block = name_room + (VIEW + PLANE if modern else cell)
+        block = name_room + (VIEW + PLANE if modern else MESH)
         below = MARGIN + room(foot) + legend_room(rows)
         height = below + stacked * block + room(head) + MARGIN
         figure = new_figure(width, height)
@@ -50,7 +55,7 @@ def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
             left = cell * (number % abreast)
             top = height - MARGIN - room(head) - block * (number // abreast)
             if not modern:
-                draw_mesh(figure, (left, top - block, cell, cell), picture, small=True)
+                draw_mesh(figure, (left, top - block, cell, MESH), picture, small=True)
                 continue
             write_lines(figure, names[number], left + MARGIN, top)
             heights, top = measure_heights(picture.error), top - name_room

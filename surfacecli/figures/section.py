@@ -12,7 +12,7 @@ from surfacecli.figures.ticks import round_ticks, write_numbers
 from surfacecli.figures.topview import set_ticks
 
 WIDTH, PLOT = 4.6, 2.3
-MARGIN, LEFT, BELOW = 0.1, 0.62, 0.62
+MARGIN, LEFT, BELOW = 0.1, 0.62, 0.52
 #: More kinks than this are ticks at the bottom: circles would hide the line.
 CIRCLES = 60
 

@@ -19,9 +19,11 @@ from surfacecli.figures.box import (
     label_axes,
 )
 from surfacecli.figures.height import Heights
+from surfacecli.figures.lettering import text_width
 from surfacecli.figures.marks import mark_surface
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.shading import facet_slopes, shade
+from surfacecli.figures.theme import TEXT
 from surfacecli.figures.ticks import round_ticks
 from surfacecli.network.transfers import Array
 
@@ -32,6 +34,8 @@ GAP = 0.32
 FACETS = 200
 #: How strongly the light falls.
 STRENGTH = 1.0
+#: Inches for the name of an axis beside the box; longer ones stand on the view from above only.
+ROOM = 0.85
 
 
 def draw_view(
@@ -42,8 +46,10 @@ def draw_view(
     `small` for a view that stands over the view from above: fewer ticks, and the axes' short names.
     """
     box = choose_box(picture, heights)
-    axes = add_box(figure, rectangle, box, (0.42, 0.26 if small else 0.42, 0.3, 0.2))
-    labels = ("u", "v", "E") if small else (picture.label_u, picture.label_v, heights.label)
+    axes = add_box(figure, rectangle, box, (0.42, 0.24 if small else 0.38, 0.3, 0.18))
+    label_u, label_v = picture.label_u, picture.label_v
+    if small or max(text_width(label, TEXT) for label in (label_u, label_v)) > ROOM:
+        label_u, label_v = "u", "v"
     intervals = 3 if small else 5
     ticks = (
         round_ticks(*box.u, min(intervals, 4)),
@@ -51,7 +57,7 @@ def draw_view(
         heights.ticks(intervals),
     )
     draw_frame(axes, box, ticks, Look())
-    label_axes(axes, box, labels, 0.17)
+    label_axes(axes, box, (label_u, label_v, "E" if small else heights.label), 0.17)
     draw_floor(axes, box, picture, heights)
     draw_facets(axes, box, picture, heights)
     mark_surface(axes, box, picture, heights)
@@ -61,16 +67,18 @@ def draw_view(
 def choose_box(picture: Picture, heights: Heights) -> Box:
     """The box of a slice, seen from the corner next to which E is lowest: it hides least."""
     u, v = picture.u, picture.v
-    half_v, half_u = len(v) // 2, len(u) // 2
-    quarters = {
-        -120.0: heights.z[: half_v or 1, : half_u or 1],
-        -60.0: heights.z[: half_v or 1, half_u:],
-        30.0 + 30.0: heights.z[half_v:, half_u:],
-        120.0: heights.z[half_v:, : half_u or 1],
+    third_v, third_u = (1 + (n - 1) // 3 for n in heights.z.shape)
+    low_v, high_v = slice(0, third_v), slice(-third_v, None)
+    low_u, high_u = slice(0, third_u), slice(-third_u, None)
+    corners = {
+        -120.0: heights.z[low_v, low_u],
+        -60.0: heights.z[low_v, high_u],
+        60.0: heights.z[high_v, high_u],
+        120.0: heights.z[high_v, low_u],
     }
     # The usual corner stays where another would be hardly better.
     slack = 0.02 * (heights.high - heights.low)
-    azimuth = min(quarters, key=lambda a: quarters[a].mean() + (slack if a != -120.0 else 0.0))
+    azimuth = min(corners, key=lambda a: corners[a].mean() + (slack if a != -120.0 else 0.0))
     view = View(azimuth, ELEVATION, HEIGHT)
     bottom = heights.low - GAP * (heights.high - heights.low)
     sides = box_sides(u, v, HEIGHT)

@@ -18,14 +18,13 @@ def round_ticks(low: float, high: float, intervals: int, *, beyond: bool = False
         values = np.asarray(locator.tick_values(low, high), dtype=np.float64)
         slack = 1e-9 * (high - low)
         inside = (values >= low - slack) & (values <= high + slack)
-        if inside.sum() >= 3:
+        if beyond:
+            first = max(int((values <= low + slack).sum()) - 1, 0)
+            last = min(int((values < high - slack).sum()), len(values) - 1)
+            inside = slice(first, last + 1)
+        if len(values[inside]) >= 3:
             break
-    if beyond:
-        first = max(int((values <= low + slack).sum()) - 1, 0)
-        last = min(int((values < high - slack).sum()), len(values) - 1)
-        values = values[first : last + 1]
-    else:
-        values = values[inside]
+    values = values[inside]
     return values, write_numbers(values)
 
 

@@ -84,10 +84,16 @@ def _print_verdicts(study: "Study", results: "list[Result]") -> None:
     print_table(table)
     maxima = make_table("slice", "local maximum", ">E", ">u", ">v")
     for result in results:
-        for point in reversed(result.verdict.maxima):
+        verdict = result.verdict
+        inside = [p for p in verdict.points if p.kind == "maximum"]
+        outer = [p for p in verdict.border if p.kind == "maximum"]
+        rows = [(point, point.describe()) for point in reversed(inside)]
+        if outer:
+            rows.append((outer[-1], f"{count_words(outer)}: the highest"))
+        for point, words in rows:
             maxima.add_row(
                 result.slice.name,
-                point.describe(),
+                words,
                 f"{point.error:.6g}",
                 f"{point.u:.6f}",
                 f"{point.v:.6f}",

@@ -82,7 +82,7 @@ def section(
         documents.append({"file": path.as_posix(), **section_document(slice, line)})
         if not as_json:
             count = len(line.kinks)
-            kinks = f"{count} kink{'s' * (count != 1)}" if line.exact else "kinks not looked for"
+            kinks = f"{count} kink{'s' * (count != 1)}" if line.exact else "kinks not marked"
             click.echo(f"wrote {path.as_posix()}: {kinks}")
     if as_json:
         click.echo(json_text({"preset": study.preset.name, "sections": documents}), nl=False)

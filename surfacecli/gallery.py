@@ -173,9 +173,10 @@ h2 { margin: 0 0 1rem; padding-top: 1rem; border-top: 1px solid var(--line);
 code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 h2 code { margin-left: .4rem; color: var(--soft); font-size: .85rem; font-weight: 400; }
 .cards { display: grid; gap: 1.5rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); }
-article { display: flex; flex-direction: column; overflow: hidden; background: var(--card);
-  border: 1px solid var(--line); border-radius: .8rem; box-shadow: 0 1px 3px rgb(0 0 0 / .06); }
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); }
+article { display: flex; flex-direction: column; overflow: hidden; max-width: 46rem;
+  background: var(--card); border: 1px solid var(--line); border-radius: .8rem;
+  box-shadow: 0 1px 3px rgb(0 0 0 / .06); }
 .picture { display: block; padding: .6rem; background: #fff; }
 .picture img { display: block; width: 100%; height: auto; max-height: 32rem; object-fit: contain;
   aspect-ratio: auto 2 / 1; }

@@ -64,41 +64,41 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """A bar with what is done and left, a line for each item at work, and what ended above."""
+    """A line for each item at work, a bar with what is done and left, what ended above them."""
 
-    def __init__(self, bars: "Bars", total: int) -> None:
-        self._bars = bars
-        self._all = bars.add_task("", total=total, count=_count(0, total))
+    def __init__(self, console: "Console", running: "Bars", overall: "Bars", total: int) -> None:
+        self._console = console
+        self._running = running
+        self._overall = overall
         self._total = total
         self._done = 0
-        self._running: dict[str, TaskID] = {}
+        self._lines: dict[str, TaskID] = {}
+        self._bar = overall.add_task(self._count(), total=total)
 
     def began(self, name: str) -> None:
-        if name not in self._running:
-            self._running[name] = self._bars.add_task(name, total=None, count="")
+        if name not in self._lines:
+            self._lines[name] = self._running.add_task(name, total=None)
 
     def ended(self, name: str, words: str) -> None:
         self._done += 1
-        if name in self._running:
-            self._bars.remove_task(self._running.pop(name))
-        self._bars.console.print(f"{name}: {words}")
-        self._bars.update(self._all, completed=self._done, count=_count(self._done, self._total))
+        if name in self._lines:
+            self._running.remove_task(self._lines.pop(name))
+        self._console.print(f"{name}: {words}")
+        self._overall.update(self._bar, completed=self._done, description=self._count())
+
+    def _count(self) -> str:
+        return f"{self._done} of {self._total}, {self._total - self._done} left"
 
 
 @contextmanager
 def _live(console: "Console", total: int) -> Iterator[LiveProgress]:
+    from rich.console import Group
+    from rich.live import Live
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (
-        SpinnerColumn(),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[count]}{task.description}", markup=False),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=console, transient=True, redirect_stdout=False) as bars:
-        yield LiveProgress(bars, total)
-
-
-def _count(done: int, total: int) -> str:
-    return f"{done} of {total}, {total - done} left"
+    name = TextColumn("{task.description}", markup=False)
+    running = Bars(SpinnerColumn(), name, TimeElapsedColumn(), console=console)
+    overall = Bars(BarColumn(), name, TimeElapsedColumn(), console=console)
+    with Live(Group(running, overall), console=console, transient=True, redirect_stdout=False):
+        yield LiveProgress(console, running, overall, total)

@@ -84,8 +84,8 @@ def _card(record: Record, status: str) -> Card:
         facts=(
             ("local maxima", record.maxima or "none found"),
             ("stationary points", record.points or "none found"),
-            ("lowest point", f"E = {lowest.error:.6g} at u = {lowest.u:.4g}, v = {lowest.v:.4g}"),
-            ("method", "sampled: more points may be there" if sampled else "exact: all points"),
+            ("lowest point", f"E = {lowest.error:.6g} at ({lowest.u:.4g}, {lowest.v:.4g})"),
+            ("method", "sampled, may miss points" if sampled else "exact"),
         ),
         earlier=status == "earlier",
     )

@@ -135,7 +135,8 @@ def _say_end(report: "Report", quiet: bool) -> None:
 def _print_table(report: "Report") -> None:
     from surfacecli.cli.console import make_table, print_table
 
-    table = make_table("preset", "slice", "status", "theorem", "local maxima", "figure", ">seconds")
+    where = f"figure in {report.plan.folder.as_posix()}"
+    table = make_table("preset", "slice", "status", "theorem", "local maxima", where, ">seconds")
     for trouble in report.plan.troubles:
         table.add_row(trouble.where, "", "failed", "", "", "", "")
     for item in report.items:
@@ -149,7 +150,7 @@ def _print_table(report: "Report") -> None:
                 item.status,
                 str(record.claim),
                 record.maxima or "none",
-                (report.plan.folder / record.figure).as_posix(),
+                record.figure,
                 f"{record.seconds:.1f}" if item.status == "made" else "",
             )
     print_table(table)

@@ -362,3 +362,18 @@ def test_loss_scale_is_kept():
                 for o in (objective, halved)
             )
             assert half.error == pytest.approx(whole.error / 2)
+
+
+def test_fan_with_a_bias_of_a_linear_output():
+    # The only constant part that a fan may have: it joins the targets.
+    rng = np.random.default_rng(3)
+    objective = make_objective(
+        [np.zeros((4, 3)), rng.standard_normal((2, 4))],
+        ["relu", "identity"],
+        rng.standard_normal((5, 3)),
+        rng.standard_normal((5, 2)),
+        biases=[None, [0.7, -1.2]],
+    )
+    slice = make_slice("s", objective, [1], [1])
+    assert choose_way(slice) == "fan"
+    agrees(slice, Window(-1, 2, -0.5, 1.5), (6, 5))

@@ -29,6 +29,9 @@ from surfacecli.network.transfers import Array
 
 #: Points nearer than this, relative to the window, are one.
 SAME = 1e-5
+#: Two pieces of a kinked valley are one where E is level, but for the places' own rounding times
+#: the slope of the kink, at so many points between them.
+LOOKS_BETWEEN, UNEVEN = 24, 1e-7
 #: Following one kinked candidate takes some thousand evaluations of E. The best are followed: so
 #: many at most, and for long data no more than so many multiply-adds pay for (yet the lowest).
 CANDIDATES, EVALUATIONS, WORK = 100, 8000, 1e10
@@ -276,7 +279,16 @@ class _Search:
             return False
         # Along a kink a zoom ends where E is level to rounding: some way from where it should.
         steps = CHAIN if other.is_set else 0.0 if point.smooth or other.smooth else 1.0
-        return self._near(other, (point.u, point.v), steps)
+        if self._near(other, (point.u, point.v), steps):
+            return True
+        return point.support == other.support == "valley" and self._level_between(point, other)
+
+    def _level_between(self, one: StationaryPoint, other: StationaryPoint) -> bool:
+        """Whether E is level on the straight line between two points of valleys."""
+        t = np.linspace(0.0, 1.0, LOOKS_BETWEEN)
+        u, v = one.u + t * (other.u - one.u), one.v + t * (other.v - one.v)
+        uneven = np.abs(evaluate(self.terrain.slice, u, v) - one.error)
+        return bool((uneven <= UNEVEN * self.terrain.error_scale).all())
 
     def _lowest(self, points: list[StationaryPoint]) -> tuple[float, float, float]:
         grid = self.terrain.grid

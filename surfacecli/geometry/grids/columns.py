@@ -55,7 +55,8 @@ def sample(slice: Slice, u: Array, v: Array) -> Array:
     size = len(y) * max(network.widths[slice.first_moved - 1 :])
     for block in blocks(len(u), size):
         a = hidden_activations(slice, inputs, u[block], np.zeros(len(u[block])))
-        r, s = a @ W.T, a @ V.T
+        s = a @ V.T
+        r = a @ W.T if W.any() else np.zeros_like(s)
         if U is not None:
             r = r + u[block, None, None] * (a @ U.T)
         if b is not None:

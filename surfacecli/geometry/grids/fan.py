@@ -8,7 +8,7 @@ import numpy as np
 
 from surfacecli.geometry.grids import forward
 from surfacecli.geometry.grids.running import RunningSum, evaluate_quadratics, keeps_digits
-from surfacecli.geometry.grids.sweep import Outputs, Switches, add_outputs, no_switches
+from surfacecli.geometry.grids.sweep import PATH_SIZE, Outputs, Switches, add_outputs, no_switches
 from surfacecli.geometry.grids.tracks import HalfTurn, half_angle
 from surfacecli.geometry.slices import Slice
 from surfacecli.geometry.surface import affine_parts, blocks, fixed_inputs
@@ -60,7 +60,7 @@ def sample(slice: Slice, u: Array, v: Array) -> Array:
         track = HalfTurn(angles[order])
         total = RunningSum(6, 1, len(mine))
         hidden = slice.first_moved < network.depth
-        each = network.widths[-1] * (2 * network.widths[-2] if hidden else 1)
+        each = PATH_SIZE * network.widths[-2] if hidden else network.widths[-1]
         for block in blocks(len(y), each):
             P, Q = sign * p[block].T, sign * q[block].T
             switches = no_switches(network.weights[-1])

@@ -21,9 +21,11 @@ def line_errors(r: Array, s: Array, y: Array, f: Transfer, axis: Array) -> tuple
     if f.is_identity:
         alpha, beta = r - y, s
     else:
-        piece = f.piece(start)
-        slope = slopes[piece]
-        alpha, beta = slope * r + (intercepts[piece] - y), slope * s
+        slope, intercept = np.array(slopes[0]), np.array(intercepts[0])
+        for number, node in enumerate(f.nodes or (), start=1):
+            slope = np.where(start > node, slopes[number], slope)
+            intercept = np.where(start > node, intercepts[number], intercept)
+        alpha, beta = slope * r + (intercept - y), slope * s
     count = len(axis)
     width = count + 1
     sums = np.zeros((3, len(r) * width))

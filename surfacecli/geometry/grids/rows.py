@@ -4,14 +4,11 @@ import numpy as np
 
 from surfacecli.geometry.grids import forward
 from surfacecli.geometry.grids.running import RunningSum, evaluate_quadratics, keeps_digits
-from surfacecli.geometry.grids.sweep import Outputs, Switches, add_outputs, no_switches
+from surfacecli.geometry.grids.sweep import PATH_SIZE, Outputs, Switches, add_outputs, no_switches
 from surfacecli.geometry.grids.tracks import RowTrack
 from surfacecli.geometry.slices import Slice
 from surfacecli.geometry.surface import affine_parts, blocks, fixed_inputs
 from surfacecli.network.transfers import Array, Transfer
-
-#: Numbers that a path needs for each hidden unit.
-PATH = 2
 
 
 def applies(slice: Slice) -> bool:
@@ -43,8 +40,8 @@ def sample(slice: Slice, u: Array, v: Array) -> Array:
     track = RowTrack(u)
     error, rounding = np.empty((len(v), len(u))), 0.0
     scale = objective.loss.scale or 0.0
-    samples = list(blocks(len(y), PATH * W.shape[1]))
-    for block in blocks(len(v), max(len(u), PATH * W.shape[1] * len(y[samples[0]]))):
+    samples = list(blocks(len(y), PATH_SIZE * W.shape[1]))
+    for block in blocks(len(v), max(len(u), PATH_SIZE * W.shape[1] * len(y[samples[0]]))):
         rows = len(v[block])
         total = RunningSum(3, rows, len(u))
         for part in samples:

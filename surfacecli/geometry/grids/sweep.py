@@ -18,6 +18,10 @@ from surfacecli.geometry.grids.running import Indices, RunningSum, dot, squared_
 from surfacecli.geometry.grids.tracks import Track
 from surfacecli.network.transfers import Array, Transfer
 
+#: What a path counts for in a block, for each hidden unit: a thousand of 64 units march at once,
+#: which is enough to spread the cost of a step, and their outputs still fit the cache.
+PATH_SIZE = 2
+
 
 @dataclass(frozen=True, eq=False)
 class Switches:

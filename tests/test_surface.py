@@ -121,7 +121,7 @@ def test_memory_is_that_of_a_block():
     rng = np.random.default_rng(0)
     objective = random_objective(rng, 2, "relu", "squared", True, (5, 20, 3), 200)
     slice = make_slice("s", objective, [1], [2], "weights")
-    u, v = rng.uniform(-1, 1, (2, 20_000))  # all at once: 20000 x 200 x 20 numbers, 640 MB
+    u, v = rng.uniform(-1, 1, (2, 4_000))  # all at once: 4000 x 200 x 20 numbers, 128 MB
     for function, limit in ((evaluate, 20e6), (differentiate, 40e6)):
         function(slice, u[:1], v[:1])
         tracemalloc.start()

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from surfacecli.geometry.slices import Slice
-from surfacecli.network.transfers import Array
+from surfacecli.network.transfers import Array, Transfer
 
 #: Numbers in one block of work arrays (about 2 MB each): they stay in the processor's cache.
 BLOCK = 1 << 18
@@ -171,14 +171,19 @@ def _outputs(
             at_node = h == node
             if at_node.any():
                 on_node |= (at_node & _moves(pre)).any(axis=(1, 2))
-        slope = f.slope(h)
-        bend = None if f.piecewise_linear else f.bend(h)
+        slope, bend = f.slope(h), _bend(f, h)
         jet.first = [None if h_i is None else slope * h_i for h_i in pre.first]
         for (i, j), h_ij in zip(_PAIRS, pre.second, strict=True):
             h_i, h_j = pre.first[i], pre.first[j]
             bent = None if bend is None or h_i is None or h_j is None else bend * h_i * h_j
             jet.second.append(_sum(bent, None if h_ij is None else slope * h_ij))
     return jet, on_node
+
+
+def _bend(f: Transfer, h: Array) -> Array | None:
+    """f''(h), None where it is zero throughout: asked, not taken on trust from f's description."""
+    bend = f.bend(h)
+    return bend if bend.any() else None
 
 
 def _moves(pre: _Jet) -> NDArray[np.bool_]:

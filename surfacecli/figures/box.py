@@ -4,6 +4,7 @@ Matplotlib's own 3-D axes choose their margins and their edges themselves; here 
 room that it is given, and each axis stands on the edge where the style wants it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,15 +14,19 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-u
 from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 from mpl_toolkits.mplot3d.proj3d import proj_transform  # type: ignore[import-untyped]
 
-from surfacecli.figures.theme import FAINT, INK, SMALL, TEXT
+from surfacecli.figures.lettering import text_width
+from surfacecli.figures.theme import FAINT, INK, LEADING, SMALL, TEXT
 from surfacecli.figures.ticks import Ticks
 from surfacecli.network.transfers import Array
 
 #: Layers of a 3-D picture, from the back to the front.
 WALLS, FLOOR, SURFACE, FRAME, MARKS = 1.0, 2.0, 3.0, 4.0, 5.0
+#: Length of tick marks, in sides of the box.
+TICK = 0.02
 
 Span = tuple[float, float]
 Rectangle = tuple[float, float, float, float]
+Scales = tuple[Ticks, Ticks, Ticks]
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,11 @@ class Box:
             * longest,
         )
 
+    def leftwards(self, share: float) -> tuple[float, float]:
+        """A step out of the box at its left edge, away from the near corner."""
+        out_u, out_v = self.beyond(share)
+        return (0.0, -out_v) if self.left[0] == self.near[0] else (-out_u, 0.0)
+
 
 @dataclass(frozen=True)
 class Look:
@@ -95,6 +105,24 @@ class Look:
     distance: float = 0.045
 
 
+@dataclass(frozen=True)
+class Label:
+    """A text that stands at a place (u, v, z) of the box, aligned as matplotlib says it."""
+
+    place: tuple[float, float, float]
+    text: str
+    size: float
+    across: str
+    upright: str
+
+    def reach(self) -> Array:
+        """Inches from its place: ((left, down), (right, up))."""
+        width, height = text_width(self.text, self.size), self.size * LEADING
+        right = {"left": 1.0, "center": 0.5, "right": 0.0}[self.across] * width
+        up = {"bottom": 1.0, "center": 0.5, "top": 0.0}[self.upright] * height
+        return np.array([[width - right, height - up], [right, up]])
+
+
 def box_sides(u: Array, v: Array, height: float) -> tuple[float, float, float]:
     """Sides of a box: equal units along u and v where that leaves neither shorter than half."""
     ratio = float(np.ptp(u) / np.ptp(v))
@@ -104,12 +132,8 @@ def box_sides(u: Array, v: Array, height: float) -> tuple[float, float, float]:
     return along_u, along_v, height
 
 
-def add_box(figure: Figure, rectangle: Rectangle, box: Box, pads: Rectangle) -> Axes3D:
-    """Axes on which the box fills a rectangle (left, bottom, width, height) in inches.
-
-    `pads` are the inches kept free for labels left, below, right and above.
-    """
-    left, bottom, width, height = rectangle
+def add_box(figure: Figure, rectangle: Rectangle, box: Box, labels: Sequence[Label]) -> Axes3D:
+    """Axes on which box and labels fill a rectangle (left, bottom, width, height) in inches."""
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), projection="3d", computed_zorder=False)
     assert isinstance(axes, Axes3D)
     axes.set_axis_off()
@@ -118,23 +142,50 @@ def add_box(figure: Figure, rectangle: Rectangle, box: Box, pads: Rectangle) -> 
     axes.view_init(elev=box.view.elevation, azim=box.view.azimuth)
     axes.set_box_aspect(box.sides)
     axes.set(xlim=box.u, ylim=box.v, zlim=box.z)
-    corners = np.array(list(product(box.u, box.v, box.z))).T
-    x, y, _ = proj_transform(*corners, axes.get_proj())
+    corners = list(product(box.u, box.v, box.z))
+    places = np.array([*corners, *(label.place for label in labels)]).T
+    x, y, _ = proj_transform(*places, axes.get_proj())
     # In units of the axes' own (square) rectangle, whatever its size.
-    seen = axes.transLimits.transform(np.column_stack([x, y]))
-    low, high = seen.min(axis=0), seen.max(axis=0)
-    room = np.array([width - pads[0] - pads[2], height - pads[1] - pads[3]])
-    side = float((room / (high - low)).min())
-    middle = np.array([left + pads[0], bottom + pads[1]]) + room / 2
-    origin = middle - side * (low + high) / 2
+    anchors = axes.transLimits.transform(np.column_stack([x, y]))
+    reach = np.array([np.zeros((2, 2))] * len(corners) + [label.reach() for label in labels])
+    origin, side = _fit(np.array(rectangle).reshape(2, 2), anchors, reach[:, 0], reach[:, 1])
     size = figure.get_size_inches()
     axes.set_position((*(origin / size), *(side / size)))
+    for label in labels:
+        axes.text(
+            *label.place,
+            label.text,
+            size=label.size,
+            ha=label.across,
+            va=label.upright,
+            zorder=FRAME,
+        )
     return axes
 
 
-def draw_frame(axes: Axes3D, box: Box, ticks: tuple[Ticks, Ticks, Ticks], look: Look) -> None:
-    """Grid lines on floor and back walls, the three axes, tick marks and their labels."""
-    (at_u, names_u), (at_v, names_v), (at_z, names_z) = ticks
+def _fit(rectangle: Array, anchors: Array, before: Array, after: Array) -> tuple[Array, float]:
+    """Origin (2,) and side of the largest square of axes on which everything fits a rectangle.
+
+    `anchors` (n, 2) in units of the side; what stands there reaches (n, 2) inches to the left and
+    down, and to the right and up.
+    """
+
+    def span(side: float) -> tuple[Array, Array]:
+        return (side * anchors - before).min(axis=0), (side * anchors + after).max(axis=0)
+
+    corner, room = rectangle
+    low, high = 0.0, float((room / np.ptp(anchors, axis=0)).min())
+    for _ in range(30):
+        side = 0.5 * (low + high)
+        first, last = span(side)
+        low, high = (side, high) if (last - first <= room).all() else (low, side)
+    first, last = span(low)
+    return corner + 0.5 * (room - first - last), low
+
+
+def draw_frame(axes: Axes3D, box: Box, ticks: Scales, look: Look) -> None:
+    """Grid lines on floor and back walls, the three axes and their tick marks."""
+    (at_u, _), (at_v, _), (at_z, _) = ticks
     (near_u, near_v), (far_u, far_v), (left_u, left_v) = box.near, box.far, box.left
     z0, z1 = box.z
     grid = [
@@ -143,43 +194,53 @@ def draw_frame(axes: Axes3D, box: Box, ticks: tuple[Ticks, Ticks, Ticks], look: 
         *([(near_u, far_v, z), (far_u, far_v, z), (far_u, near_v, z)] for z in at_z),
     ]
     _add_lines(axes, grid, look.grid_colour, look.grid_width, look.grid_style, WALLS)
+    out_u, out_v = box.beyond(TICK)
+    side_u, side_v = box.leftwards(TICK)
     edges = [
         [(far_u, near_v, z0), (near_u, near_v, z0), (near_u, far_v, z0)],
         [(left_u, left_v, z0), (left_u, left_v, z1)],
+        *([(u, near_v, z0), (u, near_v + out_v, z0)] for u in at_u),
+        *([(near_u, v, z0), (near_u + out_u, v, z0)] for v in at_v),
+        *([(left_u, left_v, z), (left_u + side_u, left_v + side_v, z)] for z in at_z),
     ]
-    out_u, out_v = box.beyond(0.02)
-    # Out of the box to the left: away from the near corner.
-    side_u, side_v = (0.0, -out_v) if left_u == near_u else (-out_u, 0.0)
-    edges += [[(u, near_v, z0), (u, near_v + out_v, z0)] for u in at_u]
-    edges += [[(near_u, v, z0), (near_u + out_u, v, z0)] for v in at_v]
-    edges += [[(left_u, left_v, z), (left_u + side_u, left_v + side_v, z)] for z in at_z]
     _add_lines(axes, edges, look.edge_colour, 0.6, "solid", FRAME)
+
+
+def number_axes(box: Box, ticks: Scales, look: Look) -> list[Label]:
+    """The numbers along the three axes."""
+    (at_u, names_u), (at_v, names_v), (at_z, names_z) = ticks
+    (near_u, near_v), (left_u, left_v), z0 = box.near, box.left, box.z[0]
     away_u, away_v = box.beyond(look.distance)
+    side_u, side_v = box.leftwards(look.distance)
     # Where the vertical axis begins at a corner its label stands above, the other one below.
     crowded = len(at_z) > 0 and at_z[0] == z0
+    labels = []
     for u, name in zip(at_u, names_u, strict=True):
         across, upright = _anchor(box, 1)
         upright = "top" if crowded and u == left_u else upright
-        _add_text(axes, (u, near_v + away_v, z0), name, look.size, across, upright)
+        labels.append(Label((u, near_v + away_v, z0), name, look.size, across, upright))
     for v, name in zip(at_v, names_v, strict=True):
         across, upright = _anchor(box, 0)
         upright = "top" if crowded and v == left_v else upright
-        _add_text(axes, (near_u + away_u, v, z0), name, look.size, across, upright)
-    stretch = look.distance / 0.02
+        labels.append(Label((near_u + away_u, v, z0), name, look.size, across, upright))
     for z, name in zip(at_z, names_z, strict=True):
-        place = (left_u + stretch * side_u, left_v + stretch * side_v, z)
-        _add_text(axes, place, name, look.size, "right", "bottom" if z == z0 else "center")
+        upright = "bottom" if z == z0 else "center"
+        labels.append(
+            Label((left_u + side_u, left_v + side_v, z), name, look.size, "right", upright)
+        )
+    return labels
 
 
-def label_axes(axes: Axes3D, box: Box, labels: tuple[str, str, str], away: float) -> None:
+def name_axes(box: Box, names: tuple[str, str, str], away: float) -> list[Label]:
     """Names beside the middle of the near edges, and above the vertical axis."""
-    (near_u, near_v), (left_u, left_v) = box.near, box.left
+    (near_u, near_v), (left_u, left_v), (z0, z1) = box.near, box.left, box.z
     out_u, out_v = box.beyond(away)
     middle_u, middle_v = 0.5 * sum(box.u), 0.5 * sum(box.v)
-    z0, z1 = box.z
-    _add_text(axes, (middle_u, near_v + out_v, z0), labels[0], TEXT, *_anchor(box, 1))
-    _add_text(axes, (near_u + out_u, middle_v, z0), labels[1], TEXT, *_anchor(box, 0))
-    _add_text(axes, (left_u, left_v, z1 + 0.08 * (z1 - z0)), labels[2], TEXT, "center", "bottom")
+    return [
+        Label((middle_u, near_v + out_v, z0), names[0], TEXT, *_anchor(box, 1)),
+        Label((near_u + out_u, middle_v, z0), names[1], TEXT, *_anchor(box, 0)),
+        Label((left_u, left_v, z1 + 0.1 * (z1 - z0)), names[2], TEXT, "center", "bottom"),
+    ]
 
 
 def _anchor(box: Box, axis: int) -> tuple[str, str]:
@@ -206,14 +267,3 @@ def _add_lines(
         lines, colors=colour, linewidths=width, linestyles=[style], zorder=layer
     )
     axes.add_collection3d(collection, autolim=False)
-
-
-def _add_text(
-    axes: Axes3D,
-    place: tuple[float, float, float],
-    text: str,
-    size: float,
-    horizontal: str,
-    vertical: str,
-) -> None:
-    axes.text(*place, text, size=size, ha=horizontal, va=vertical, zorder=FRAME)

@@ -13,7 +13,7 @@ from surfacecli.network.transfers import Array
 
 #: E spans decades where its maximum exceeds this many times all but LOW of its values. Not the
 #: minimum: on a valley of zero error, its logarithm is the luck of where the grid points lie.
-DECADES, LOW = 1e3, 0.05
+DECADES, LOW = 1e3, 0.1
 #: A range of E below this, relative to E, is rounding: the surface is drawn as flat.
 FLAT = 1e-12
 
@@ -33,7 +33,7 @@ class Heights:
 
     @property
     def label(self) -> str:
-        return "E (log scale)" if self.log else "E"
+        return "E (log)" if self.log else "E"
 
     def of(self, error: Array | float) -> Array:
         """The height of errors; what lies below a logarithmic range sits at its lower end."""

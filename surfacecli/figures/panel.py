@@ -55,10 +55,18 @@ def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
             left = cell * (number % abreast)
             top = height - MARGIN - room(head) - block * (number // abreast)
             if not modern:
-                draw_mesh(figure, (left, top - block, cell, MESH), picture, small=True)
+                draw_mesh(
+                    figure, (left + 0.1, top - MESH, cell - 0.2, MESH - 0.1), picture, small=True
+                )
                 continue
             write_lines(figure, names[number], left + MARGIN, top)
             heights, top = measure_heights(picture.error), top - name_room
-            draw_view(figure, (left, top - VIEW, cell, VIEW), picture, heights, small=True)
+            draw_view(
+                figure,
+                (left + 0.1, top - VIEW, cell - 0.2, VIEW - 0.1),
+                picture,
+                heights,
+                small=True,
+            )
             draw_plane(figure, (left, top - VIEW - PLANE, cell, PLANE), picture, heights, 3)
         return figure

@@ -8,7 +8,16 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-untyped]
 
-from surfacecli.figures.box import SURFACE, Box, Look, Rectangle, View, add_box, draw_frame
+from surfacecli.figures.box import (
+    SURFACE,
+    Box,
+    Look,
+    Rectangle,
+    View,
+    add_box,
+    draw_frame,
+    number_axes,
+)
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import foot_lines, room, write_lines
 from surfacecli.figures.picture import Picture
@@ -29,7 +38,7 @@ def draw_post(picture: Picture) -> Figure:
         foot = foot_lines(picture.provenance, SIZE - 0.2)
         figure = new_figure(SIZE, SIZE + room(foot))
         write_lines(figure, foot, 0.1, 0.05 + room(foot), grey=True)
-        draw_mesh(figure, (0.0, 0.1 + room(foot), SIZE, SIZE - 0.1), picture)
+        draw_mesh(figure, (0.1, 0.15 + room(foot), SIZE - 0.2, SIZE - 0.25), picture)
         return figure
 
 
@@ -50,9 +59,10 @@ def draw_mesh(
     span_u, span_v = (0.0, n_u - 1.0), (0.0, n_v - 1.0)
     span_z = (float(ticks_z[0][0]), float(ticks_z[0][-1]))
     box = Box(span_u, span_v, span_z, (1.0, 1.0, view.height), view)
+    ticks = (round_ticks(*span_u, 4), round_ticks(*span_v, 4), ticks_z)
     look = replace(MATLAB, size=SMALL, distance=0.06) if small else MATLAB
-    axes = add_box(figure, rectangle, box, (0.4, 0.3, 0.3, 0.12))
-    draw_frame(axes, box, (round_ticks(*span_u, 4), round_ticks(*span_v, 4), ticks_z), look)
+    axes = add_box(figure, rectangle, box, number_axes(box, ticks, look))
+    draw_frame(axes, box, ticks, look)
     i, j = np.meshgrid(np.arange(n_u), np.arange(n_v))
     points = np.stack([i, j, heights.z], axis=-1).astype(np.float64)
     a, b, c, d = points[:-1, :-1], points[:-1, 1:], points[1:, 1:], points[1:, :-1]

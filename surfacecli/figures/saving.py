@@ -13,6 +13,7 @@ from surfacecli.errors import SurfaceError
 from surfacecli.figures.theme import DPI, theme
 from surfacecli.formats.mark import MARK
 
+LONGEST_TITLE = 1000
 DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"
 
 
@@ -26,10 +27,19 @@ def encode_figure(
     """
     # ASCII throughout: PDF turns other text into UTF-16, PNG into another kind of chunk.
     text = json.dumps(provenance, allow_nan=False)
+    # However long it is, the mark stays near an end of the file: an SVG begins with its metadata,
+    # with the creator after the description; a PDF ends with it, in the order given here.
+    title = title[:LONGEST_TITLE]
     metadata: dict[str, dict[str, str | None]] = {
         "png": {"Software": MARK, "Title": title, "Comment": text},
-        "svg": {"Creator": MARK, "Title": title, "Description": text, "Date": None},
-        "pdf": {"Creator": MARK, "Title": title, "Subject": text, "CreationDate": None},
+        "svg": {"Title": title, "Description": f"{MARK}: {text}", "Creator": MARK, "Date": None},
+        "pdf": {
+            "Creator": MARK,
+            "Title": title,
+            "Subject": text,
+            "Keywords": MARK,
+            "CreationDate": None,
+        },
     }
     if file_format not in metadata:
         raise ValueError(f"{file_format!r} is not a format of figures; choose png, svg or pdf")
@@ -64,16 +74,20 @@ def _foreign(path: Path) -> SurfaceError:
 
 
 def _read_png(content: bytes) -> str:
-    from PIL import Image
-
-    with Image.open(BytesIO(content)) as image:
-        return str(image.info["Comment"])
+    at = 8  # after the signature: chunks of length (4), kind (4), content, checksum (4)
+    while at + 8 <= len(content):
+        length, kind = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
+        key, _, text = content[at + 8 : at + 8 + length].partition(b"\0")
+        if (kind, key) == (b"tEXt", b"Comment"):
+            return text.decode("ascii")
+        at += length + 12
+    raise KeyError("Comment")
 
 
 def _read_svg(content: bytes) -> str:
     for _, element in ElementTree.iterparse(BytesIO(content)):
         if element.tag == DESCRIPTION:
-            return element.text or ""
+            return (element.text or "").removeprefix(f"{MARK}: ")
     raise KeyError(DESCRIPTION)
 
 

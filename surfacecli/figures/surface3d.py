@@ -16,15 +16,16 @@ from surfacecli.figures.box import (
     add_box,
     box_sides,
     draw_frame,
-    label_axes,
+    name_axes,
+    number_axes,
 )
 from surfacecli.figures.height import Heights
 from surfacecli.figures.lettering import text_width
 from surfacecli.figures.marks import mark_surface
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.shading import facet_slopes, shade
-from surfacecli.figures.theme import TEXT
-from surfacecli.figures.ticks import round_ticks
+from surfacecli.figures.theme import SMALL, TEXT
+from surfacecli.figures.ticks import round_ticks, thin_ticks
 from surfacecli.network.transfers import Array
 
 ELEVATION, HEIGHT = 30.0, 0.72
@@ -34,6 +35,8 @@ GAP = 0.32
 FACETS = 200
 #: How strongly the light falls.
 STRENGTH = 1.0
+#: Distance of the names of the axes, in sides of the box.
+AWAY = 0.17
 #: Inches for the name of an axis beside the box; longer ones stand on the view from above only.
 ROOM = 0.85
 
@@ -46,18 +49,19 @@ def draw_view(
     `small` for a view that stands over the view from above: fewer ticks, and the axes' short names.
     """
     box = choose_box(picture, heights)
-    axes = add_box(figure, rectangle, box, (0.42, 0.24 if small else 0.38, 0.3, 0.18))
     label_u, label_v = picture.label_u, picture.label_v
     if small or max(text_width(label, TEXT) for label in (label_u, label_v)) > ROOM:
         label_u, label_v = "u", "v"
-    intervals = 3 if small else 5
+    intervals, edge = (3, 1.1) if small else (5, 2.0)
     ticks = (
-        round_ticks(*box.u, min(intervals, 4)),
-        round_ticks(*box.v, min(intervals, 4)),
+        thin_ticks(round_ticks(*box.u, min(intervals, 4)), edge, SMALL),
+        thin_ticks(round_ticks(*box.v, min(intervals, 4)), edge, SMALL),
         heights.ticks(intervals),
     )
+    names = (label_u, label_v, "E" if small else heights.label)
+    labels = [*number_axes(box, ticks, Look()), *name_axes(box, names, AWAY)]
+    axes = add_box(figure, rectangle, box, labels)
     draw_frame(axes, box, ticks, Look())
-    label_axes(axes, box, (label_u, label_v, "E" if small else heights.label), 0.17)
     draw_floor(axes, box, picture, heights)
     draw_facets(axes, box, picture, heights)
     mark_surface(axes, box, picture, heights)

@@ -1,11 +1,17 @@
 """Round numbers along an axis, and how they are written."""
 
+import re
+
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from surfacecli.figures.lettering import text_width
 from surfacecli.network.transfers import Array
 
 Ticks = tuple[Array, list[str]]
+
+#: Inches between two labels.
+GAP = 0.06
 
 
 def round_ticks(low: float, high: float, intervals: int, *, beyond: bool = False) -> Ticks:
@@ -21,8 +27,8 @@ def round_ticks(low: float, high: float, intervals: int, *, beyond: bool = False
         if beyond:
             first = max(int((values <= low + slack).sum()) - 1, 0)
             last = min(int((values < high - slack).sum()), len(values) - 1)
-            inside = slice(first, last + 1)
-        if len(values[inside]) >= 3:
+            inside[first : last + 1] = True
+        if inside.sum() >= 3:
             break
     values = values[inside]
     return values, write_numbers(values)
@@ -32,7 +38,7 @@ def log_ticks(low: float, high: float, most: int = 6) -> Ticks:
     """Powers of ten between low and high, both logarithms to base 10; the positions are too."""
     step = max(1, int(np.ceil((high - low) / most)))
     powers = np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1, step)
-    return powers, [f"{10.0**power:g}" for power in powers]
+    return powers, [_tidy(f"{10.0**power:g}") for power in powers]
 
 
 def write_numbers(values: Array) -> list[str]:
@@ -43,4 +49,25 @@ def write_numbers(values: Array) -> list[str]:
         exact = np.abs(np.array(labels, dtype=np.float64) - values)
         if len(values) < 2 or exact.max() <= 1e-3 * np.diff(values).min():
             break
-    return [label.replace("-", "\N{MINUS SIGN}") for label in labels]
+    return [_tidy(label) for label in labels]
+
+
+def _tidy(number: str) -> str:
+    """5e-05 as 5e-5, with a true minus sign."""
+    short = re.sub(r"e([+-])0*", lambda found: "e" + found[1].replace("+", ""), number)
+    return short.replace("-", "\N{MINUS SIGN}")
+
+
+def thin_ticks(ticks: Ticks, length: float, size: float) -> Ticks:
+    """All ticks, or every second, third ..., so that the labels fit a length in inches."""
+    positions, labels = ticks
+    widest = widest_label(ticks, size)
+    steps = range(1, max(len(labels) - 1, 1))
+    fitting = (n for n in steps if len(labels[::n]) * (widest + GAP) <= length)
+    step = next(fitting, max(len(labels) - 1, 1))  # at last the two ends
+    return positions[::step], labels[::step]
+
+
+def widest_label(ticks: Ticks, size: float) -> float:
+    """The width of the widest label, in inches."""
+    return max((text_width(label, size) for label in ticks[1]), default=0.0)

@@ -10,12 +10,13 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from surfacecli.figures.box import Rectangle
 from surfacecli.figures.height import Heights
+from surfacecli.figures.lettering import text_width
 from surfacecli.figures.marks import mark_plane
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.shading import facet_slopes, shade
 from surfacecli.figures.surface3d import contour_lines
-from surfacecli.figures.theme import COLOURS, TEXT
-from surfacecli.figures.ticks import Ticks, round_ticks
+from surfacecli.figures.theme import COLOURS, SMALL, TEXT
+from surfacecli.figures.ticks import Ticks, round_ticks, thin_ticks, widest_label
 from surfacecli.network.transfers import Array
 
 #: Height of the surface under the light, in widths of the window.
@@ -34,7 +35,13 @@ def draw_plane(
     """The view from above with its colour bar in a rectangle (left, bottom, width, height)."""
     left, bottom, width, height = rectangle
     bar = 0.09
-    room_left, room_below, room_right, room_above = 0.62, 0.40, 0.62, 0.2
+    ticks_u, ticks_v = (
+        round_ticks(axis[0], axis[-1], intervals) for axis in (picture.u, picture.v)
+    )
+    ticks_e = heights.ticks(6)
+    room_left = max(0.62, 0.35 + widest_label(ticks_v, SMALL))
+    room_right = max(0.62, 0.2 + widest_label(ticks_e, SMALL))
+    room_below, room_above = 0.40, 0.2
     free = (width - room_left - room_right - bar, height - room_below - room_above)
     side_u, side_v = _fit(picture, free)
     x = left + room_left + (free[0] - side_u) / 2
@@ -49,15 +56,16 @@ def draw_plane(
         aspect="auto",
     )
     axes.set(xlim=(u[0], u[-1]), ylim=(v[0], v[-1]))
-    axes.set(xlabel=picture.label_u, ylabel=picture.label_v)
+    axes.set_xlabel(_short(picture.label_u, side_u))
+    axes.set_ylabel(_short(picture.label_v, side_v))
     lines, _ = contour_lines(picture, heights)
     axes.add_collection(
         LineCollection(lines, colors="white", linewidths=0.45, alpha=0.55), autolim=False
     )
-    set_ticks(axes, "x", round_ticks(u[0], u[-1], intervals))
-    set_ticks(axes, "y", round_ticks(v[0], v[-1], intervals))
+    set_ticks(axes, "x", thin_ticks(ticks_u, side_u + 0.3, SMALL))
+    set_ticks(axes, "y", ticks_v)
     mark_plane(axes, picture)
-    _draw_bar(figure, (x + side_u + 0.1, y, bar, side_v), heights)
+    _draw_bar(figure, (x + side_u + 0.1, y, bar, side_v), heights, ticks_e)
     return axes
 
 
@@ -68,14 +76,13 @@ def set_ticks(axes: Axes, which: str, ticks: Ticks) -> None:
     axis.set_major_formatter(FixedFormatter(ticks[1]))
 
 
-def _draw_bar(figure: Figure, rectangle: Rectangle, heights: Heights) -> None:
+def _draw_bar(figure: Figure, rectangle: Rectangle, heights: Heights, ticks: Ticks) -> None:
     axes = figure.add_axes(_share(figure, rectangle))
     colours = ScalarMappable(Normalize(heights.low, heights.high), COLOURS)
     figure.colorbar(colours, cax=axes).outline.set_visible(False)
-    positions, names = heights.ticks(6)
-    set_ticks(axes, "y", (positions, names))
+    set_ticks(axes, "y", ticks)
     axes.minorticks_off()
-    axes.set_title(heights.label, size=TEXT, pad=4, loc="left")
+    axes.set_title(heights.label, size=TEXT, pad=4)
 
 
 def _lit_colours(picture: Picture, heights: Heights) -> Array:
@@ -102,9 +109,14 @@ def _outer(points: Array) -> tuple[float, float]:
 def _fit(picture: Picture, free: tuple[float, float]) -> tuple[float, float]:
     span_u, span_v = float(np.ptp(picture.u)), float(np.ptp(picture.v))
     if not 1 / EQUAL <= span_u / span_v <= EQUAL:
-        return free
+        return min(free), min(free)
     scale = min(free[0] / span_u, free[1] / span_v)
     return scale * span_u, scale * span_v
+
+
+def _short(label: str, side: float) -> str:
+    """The name of an axis: 'u (layers 1 and 2)', or 'u' beside a side that is too short for it."""
+    return label if text_width(label, TEXT) <= side + 0.3 else label.split(" ")[0]
 
 
 def _share(figure: Figure, rectangle: Rectangle) -> Rectangle:

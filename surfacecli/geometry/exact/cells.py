@@ -8,6 +8,7 @@ of a node counts as on it. Cutting keeps the subdivision consistent whatever the
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
 
-#: In later layers a pre-activation counts as on its node within this times the sum of the absolute
-#: values of the terms it is made of: some hundred roundings.
+#: In later layers a pre-activation counts as on its node within this times the largest sum of the
+#: absolute values of its terms in the window: some hundred roundings.
 ON_NODE = 5e-14
 
 
@@ -57,7 +58,7 @@ class Cells:
     def __len__(self) -> int:
         return len(self.plane.side)
 
-    @property
+    @cached_property
     def inner_points(self) -> Array:
         """A point inside each cell, (F, 2): the mean of its vertices."""
         plane = self.plane
@@ -186,37 +187,48 @@ def _cut_later_layer(
 ) -> None:
     """Cut along the kinks of one later layer for one input of the moved layer."""
     nodes = slice.objective.network.transfers[layer - 1].nodes or ()
-    h, size = later_pre_activations(slice, x, plane.place, layer)
-    for unit in range(h.shape[1]):
+    h = later_pre_activations(slice, x, plane.place, layer)
+    rounding = ON_NODE * largest_terms(slice, x, np.abs(plane.place[:4]).max(axis=0), layer)
+    known = len(plane.place)
+    added = np.empty((len(h), 0))  # at the vertices that these cuts add
+    for unit in range(len(h)):
         for node in nodes:
-            values = h[:, unit] - node
-            near = np.abs(values) <= ON_NODE * (size[:, unit] + abs(node))
-            signs = np.sign(np.where(near, 0.0, values)).astype(np.int8)
-            if not ((signs > 0).any() and (signs <= 0).any()) and not (signs == 0).any():
+            values = np.concatenate([h[unit], added[unit]]) - node
+            signs = np.greater(values, 0.0).view(np.int8) - np.less(values, 0.0).view(np.int8)
+            signs[np.abs(values) <= rounding[unit] + ON_NODE * abs(node)] = 0
+            if signs.all() and (signs == signs[0]).all():
                 continue
             label = made.add(layer, unit + 1, node, number)
-            old = len(plane.place)
             plane.cut(values, signs, label)
-            if len(plane.place) > old:
-                more = later_pre_activations(slice, x, plane.place[old:], layer)
-                h, size = np.concatenate([h, more[0]]), np.concatenate([size, more[1]])
+            fresh = plane.place[known + added.shape[1] :]
+            if len(fresh):
+                more = later_pre_activations(slice, x, fresh, layer)
+                added = np.concatenate([added, more], axis=1)
 
 
-def later_pre_activations(slice: Slice, x: Array, points: Array, layer: int) -> tuple[Array, Array]:
-    """Pre-activations of a layer for one input x at points (P, 2), and the size of their terms."""
+def later_pre_activations(slice: Slice, x: Array, points: Array, layer: int) -> Array:
+    """Pre-activations (n, P) of a layer for one input x of the moved layer at points (P, 2)."""
     network = slice.objective.network
-    c, p, q = moved_parts(slice, x[None])
-    u, v = points[:, :1], points[:, 1:]
-    h = c + u * p + v * q
-    size = np.abs(c) + np.abs(u * p) + np.abs(v * q)
+    c, p, q = moved_parts(slice, x[None])[:, 0, :, None]
+    h = np.concatenate([p, q], axis=1) @ points.T
+    h += c
     for number in range(slice.first_moved + 1, layer + 1):
-        f, W, b = (
-            network.transfers[number - 2],
-            network.weights[number - 1],
-            network.biases[number - 1],
-        )
-        slopes = np.abs(np.array(f.slopes)).max()
-        h, size = f.value(h) @ W.T, (slopes * size) @ np.abs(W).T
+        h = network.weights[number - 1] @ network.transfers[number - 2].value(h)
+        b = network.biases[number - 1]
         if b is not None:
-            h, size = h + b, size + np.abs(b)
-    return h, size
+            h += b[:, None]
+    return np.asarray(h)
+
+
+def largest_terms(slice: Slice, x: Array, reach: Array, layer: int) -> Array:
+    """The size (n,) that the terms of a layer's pre-activations may reach where |u, v| <= reach."""
+    network = slice.objective.network
+    parts = np.abs(moved_parts(slice, x[None])[:, 0])
+    size = np.array([1.0, *reach]) @ parts
+    for number in range(slice.first_moved + 1, layer + 1):
+        f, b = network.transfers[number - 2], network.biases[number - 1]
+        steepest = np.abs(np.array(f.slopes)).max()
+        size = np.abs(network.weights[number - 1]) @ (steepest * size)
+        if b is not None:
+            size += np.abs(b)
+    return np.asarray(size)

@@ -10,17 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfacecli.geometry.exact.cells import Cells
+from surfacecli.geometry.exact.lookup import Lookup
 from surfacecli.geometry.exact.polynomials import CellErrors, Quadratics
 from surfacecli.geometry.exact.strata import LEVEL
 from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 
 #: A Hessian is singular where its smaller eigenvalue is below this times its larger one.
 SINGULAR = 1e-10
 #: A zero of the gradient this near to a cell's border (relative to the window) may lie on it.
 NEAR = 1e-9
 STEPS = 80
+TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,21 +39,24 @@ def lowest_points(cells: Cells, errors: CellErrors, which: Indices) -> Lowest:
     """The lowest points of E of cells that have one inside, by damped Newton iteration."""
     places = cells.inner_points[which]
     value = errors.value(which, places)
+    left = np.arange(len(which))
     for _ in range(STEPS):
-        gradient, _ = errors.gradient(which, places)
-        hessian = errors.hessian(which, places)
+        mine, here = which[left], places[left]
+        gradient, _ = errors.gradient(mine, here)
+        hessian = errors.hessian(mine, here)
         step = -np.einsum("kij,kj->ki", np.linalg.pinv(hessian, rcond=1e-14), gradient)
-        factor = np.ones(len(which))
+        factor = np.ones(len(left))
         for _ in range(30):
-            moved = places + factor[:, None] * step
-            lower = errors.value(which, moved)
-            worse = lower > value + 1e-14 * np.abs(value)
+            moved = here + factor[:, None] * step
+            lower = errors.value(mine, moved)
+            worse = lower > value[left] + 1e-14 * np.abs(value[left])
             if not worse.any():
                 break
             factor[worse] /= 2.0
-        change = np.abs(moved - places).max(initial=0.0)
-        places, value = moved, lower
-        if change <= 1e-15 * np.abs(places).max(initial=1.0):
+        places[left], value[left] = moved, lower
+        change = np.abs(moved - here).max(axis=1)
+        left = left[change > 1e-15 * np.maximum(np.abs(moved).max(axis=1), 1.0)]
+        if not len(left):
             break
     gradient, _ = errors.gradient(which, places)
     return Lowest(places, np.linalg.norm(gradient, axis=1), errors.hessian(which, places))
@@ -59,13 +65,7 @@ def lowest_points(cells: Cells, errors: CellErrors, which: Indices) -> Lowest:
 def depth_inside(cells: Cells, which: Indices, places: Array) -> Array:
     """How far places (k, 2) lie inside the cells `which` (k,): the least distance to a side."""
     plane = cells.plane
-    half = np.flatnonzero(plane.face >= 0)
-    half = half[np.argsort(plane.face[half], kind="stable")]
-    start = np.searchsorted(plane.face[half], np.arange(len(cells) + 1))
-    count = (start[1:] - start[:-1])[which]
-    owner = np.repeat(np.arange(len(which)), count)
-    first = np.repeat(start[which] - np.cumsum(count) + count, count)
-    mine = half[first + np.arange(len(owner))]
+    mine, owner = Lookup(plane.face, which).of(which)
     a, b = plane.place[plane.origin[mine]], plane.place[plane.origin[mine ^ 1]]
     along, to = b - a, places[owner] - a
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), np.finfo(np.float64).tiny)
@@ -75,29 +75,71 @@ def depth_inside(cells: Cells, which: Indices, places: Array) -> Array:
     return depth
 
 
-def inside_by_gradient(cells: Cells, errors: Quadratics, by_border: Indices) -> Indices:
-    """1, 0 or -1 for every cell as in `Strata.inside`, from the quadratics alone.
+def inside_by_gradient(cells: Cells, errors: CellErrors, by_border: Indices) -> Indices:
+    """1, 0 or -1 for every cell as in `Strata.inside`, from E's derivatives inside alone.
 
     Where the zero of the gradient lies on the border to within `NEAR`, or the Hessian is so nearly
     singular that rounding decides, `by_border` stands.
     """
-    which = np.arange(len(cells))
-    hessian = errors.hessian(which, cells.inner_points)
-    eigenvalues, vectors = np.linalg.eigh(hessian)
-    gradient, size = errors.gradient(which, cells.inner_points)
     result = by_border.copy()
     near = NEAR * max(cells.window.u1 - cells.window.u0, cells.window.v1 - cells.window.v0)
-    regular = eigenvalues[:, 0] > SINGULAR * eigenvalues[:, 1]
-    regular &= eigenvalues[:, 1] > 0
-    solved = np.flatnonzero(regular)
-    step = np.linalg.solve(hessian[solved], -gradient[solved][:, :, None])[:, :, 0]
-    depth = depth_inside(cells, solved, cells.inner_points[solved] + step)
-    # How far the zero may be off: the gradient's rounding over the smallest curvature.
-    doubt = near + LEVEL * size[solved] / eigenvalues[solved, 0]
-    result[solved[depth > doubt]] = 1
-    result[solved[depth < -doubt]] = 0
-    flat = np.flatnonzero(~regular)
-    along = np.einsum("ki,ki->k", gradient[flat], vectors[flat, :, 0])
-    sloping = np.abs(along) > 10.0 * np.sqrt(LEVEL) * size[flat]
-    result[flat[sloping]] = 0
+    quadratic = isinstance(errors, Quadratics)
+    left, places = np.arange(len(cells)), cells.inner_points
+    reach = 2.0 * _diameters(cells)
+    for _ in range(1 if quadratic else STEPS):
+        gradient, size = errors.gradient(left, places)
+        if not quadratic:
+            excluded = _rises_into_cell(cells, left, places, gradient, size)
+            result[left[excluded]] = 0
+            left, places = left[~excluded], places[~excluded]
+            gradient, size = gradient[~excluded], size[~excluded]
+        curvature, vectors = np.linalg.eigh(errors.hessian(left, places))
+        along = np.einsum("ki,kij->kj", gradient, vectors)
+        regular = (curvature[:, 0] > SINGULAR * curvature[:, 1]) & (curvature[:, 1] > 0)
+        sloping = np.abs(along[:, 0]) > 10.0 * np.sqrt(LEVEL) * size
+        result[left[~regular & sloping]] = 0
+        left, places, size = left[regular], places[regular], size[regular]
+        along, curvature = along[regular], curvature[regular]
+        step = -np.einsum("kij,kj->ki", vectors[regular], along / curvature)
+        length = np.hypot(step[:, 0], step[:, 1])
+        if not quadratic:
+            step *= np.minimum(1.0, reach[left] / np.maximum(length, TINY))[:, None]
+        places = places + step
+        # How far the zero may be off: the gradient's rounding over the smallest curvature.
+        doubt = near + LEVEL * size / curvature[:, 0]
+        arrived = np.full(len(left), True) if quadratic else length <= near
+        depth = depth_inside(cells, left[arrived], places[arrived])
+        result[left[arrived][depth > doubt[arrived]]] = 1
+        result[left[arrived][depth < -doubt[arrived]]] = 0
+        left, places = left[~arrived], places[~arrived]
+        if not len(left):
+            break
+    return result
+
+
+def _rises_into_cell(
+    cells: Cells, which: Indices, places: Array, gradient: Array, size: Array
+) -> Flags:
+    """Whether E, convex beyond its cell too, lies higher all over the cell than at a place.
+
+    So it does where the gradient at the place points towards all corners: no zero of it in there.
+    """
+    plane = cells.plane
+    half, owner = Lookup(plane.face, which).of(which)
+    to = plane.place[plane.origin[half]] - places[owner]
+    rise = np.einsum("hk,hk->h", gradient[owner], to)
+    rise -= LEVEL * size[owner] * np.hypot(to[:, 0], to[:, 1])
+    lowest = np.full(len(which), np.inf)
+    np.minimum.at(lowest, owner, rise)
+    return lowest > 0
+
+
+def _diameters(cells: Cells) -> Array:
+    """The largest distance of a corner from each cell's inner point, (F,)."""
+    plane = cells.plane
+    half = np.flatnonzero(plane.face >= 0)
+    face = plane.face[half]
+    away = plane.place[plane.origin[half]] - cells.inner_points[face]
+    result = np.zeros(len(cells))
+    np.maximum.at(result, face, np.hypot(away[:, 0], away[:, 1]))
     return result

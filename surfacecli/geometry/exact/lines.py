@@ -21,9 +21,6 @@ Signs = NDArray[np.int8]
 #: Error of the determinant relative to the sum of the absolute values of its six products: each
 #: passes at most five roundings of 2^-53; twice that is safe with the bound's own rounding.
 BOUND = 10.0 * 2.0**-53
-#: Lines that meet at a sharper angle than this (relative to their coefficients) have their meeting
-#: point computed in whole numbers, as its rounding would move it along them.
-SHARP = 1e-6
 
 
 class Lines:
@@ -51,48 +48,71 @@ class Meetings:
     longer once rounded.
     """
 
-    def __init__(self, lines: Lines, pairs: Sequence[tuple[int, int]], size: float) -> None:
-        self.lines, self.size = lines, size
+    def __init__(self, lines: Lines, corners: Sequence[tuple[int, int]], size: float) -> None:
+        self.lines, self.near = lines, SNAP * size
         self._pairs = Column(np.zeros((0, 2), dtype=np.intp))
-        # D, X, Y and the sums of the absolute values of their products, each (k,).
-        self._parts = [Column(np.zeros(0)) for _ in range(6)]
-        self.add(np.array(pairs, dtype=np.intp))
+        self._u, self._v = Column(np.zeros(0)), Column(np.zeros(0))
+        points = self.add(np.array(corners, dtype=np.intp))
+        #: No coordinate in the window is larger.
+        self._reach = np.abs(points).max(axis=0)
 
     def add(self, pairs: Indices) -> Array:
-        """Add the meeting points of pairs (k, 2) of lines, not parallel; gives them (k, 2)."""
+        """Add the meeting points of pairs (k, 2) of lines, not parallel; gives them (k, 2).
+
+        They are right to half of `near`: where rounding could move one further, it is computed in
+        whole numbers.
+        """
+        determinants, sizes = self._determinants(pairs)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            points = determinants[:, 1:] / determinants[:, :1]
+            error = sizes[:, 1:] + np.abs(points) * sizes[:, :1]
+            error *= BOUND / determinants[:, :1]
+        for k in np.flatnonzero(~(error <= 0.5 * self.near).all(axis=1)):
+            points[k] = self._exact_point(int(pairs[k, 0]), int(pairs[k, 1]))
+        self._pairs.extend(pairs)
+        self._u.extend(points[:, 0])
+        self._v.extend(points[:, 1])
+        return np.asarray(points)
+
+    def _determinants(self, pairs: Indices) -> tuple[Array, Array]:
+        """D > 0, X, Y (k, 3) with the points (X, Y) / D, and the sums of |products| in each."""
         (c, p, q), (d, r, s) = (self.lines.coefficients[side].T for side in pairs.T)
         products = np.stack([p * s, q * d, c * r, q * r, c * s, p * d], axis=1)
         determinants = products[:, :3] - products[:, 3:]
         sizes = np.abs(products[:, :3]) + np.abs(products[:, 3:])
-        turned = determinants[:, 0] < 0
-        determinants[turned] *= -1.0  # D > 0 from here on
-        self._pairs.extend(pairs)
-        for column, part in zip(self._parts, (*determinants.T, *sizes.T), strict=True):
-            column.extend(part)
-        sharp = np.abs(determinants[:, 0]) <= SHARP * sizes[:, 0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            points = determinants[:, 1:] / determinants[:, :1]
-        for k in np.flatnonzero(sharp):
-            points[k] = self._exact_point(int(pairs[k, 0]), int(pairs[k, 1]))
-        return np.asarray(points)
+        determinants[determinants[:, 0] < 0] *= -1.0
+        return determinants, sizes
 
     def signs(self, line: int) -> tuple[Array, Signs]:
         """Values and exact signs of a line at all points; within `SNAP` the sign is 0."""
         c, p, q = self.lines.coefficients[line]
-        D, X, Y, D_size, X_size, Y_size = (column.values for column in self._parts)
-        values = c * D + p * X + q * Y
-        size = np.abs(c) * D_size + np.abs(p) * X_size + np.abs(q) * Y_size
+        values = p * self._u.values
+        values += q * self._v.values
+        values += c
+        signs = np.greater(values, 0.0).view(np.int8) - np.less(values, 0.0).view(np.int8)
+        terms = np.abs(c) + np.abs(p) * self._reach[0] + np.abs(q) * self._reach[1]
+        open_until = 2.0 * self.near * (np.abs(p) + np.abs(q)) + BOUND * terms
+        undecided = np.flatnonzero(np.abs(values) <= open_until)
+        if len(undecided):
+            signs[undecided] = self._close_signs(line, undecided)
+        return values, signs
+
+    def _close_signs(self, line: int, points: Indices) -> Signs:
+        """The signs at points that the line passes through or nearly so."""
+        c, p, q = self.lines.coefficients[line]
+        pairs = self._pairs.values[points]
+        determinants, sizes = self._determinants(pairs)
+        values = determinants @ np.array([c, p, q])
+        near = np.abs(values) <= self.near * np.hypot(p, q) * determinants[:, 0]
+        near |= (pairs == line).any(axis=1)
         signs = np.sign(values).astype(np.int8)
-        far = np.abs(values)
-        near = far <= SNAP * self.size * np.hypot(p, q) * D
-        for k in np.flatnonzero(~near & (far <= BOUND * size)):
-            signs[k] = self._exact_sign(line, *map(int, self._pairs.values[k]))
+        rounding = BOUND * (sizes @ np.abs(np.array([c, p, q])))
+        for k in np.flatnonzero(~near & (np.abs(values) <= rounding)):
+            signs[k] = self._exact_sign(line, int(pairs[k, 0]), int(pairs[k, 1]))
         signs[near] = 0
-        return values / D, signs
+        return np.asarray(signs)
 
     def _exact_sign(self, line: int, one: int, other: int) -> int:
-        if line in (one, other):
-            return 0
         c, p, q = self.lines.whole(line)
         d, x, y = self._whole_parts(one, other)
         total = c * d + p * x + q * y

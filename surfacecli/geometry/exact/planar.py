@@ -51,7 +51,8 @@ class Subdivision:
         self.snap = SNAP * max(u1 - u0, v1 - v0)
         # The first and last piece of each half-edge while edges are being split: itself at rest.
         self._first, self._last = Column(np.arange(8)), Column(np.arange(8))
-        self.shared: list[tuple[int, int]] = []
+        #: Functions that are 0 on an edge made by another: edge -> their numbers.
+        self.also: dict[int, list[int]] = {}
         #: Functions with the very same zeros: label of the edges -> all of them.
         self.twins: dict[int, list[int]] = {}
 
@@ -89,6 +90,11 @@ class Subdivision:
         return self.origin.reshape(-1, 2)
 
     @property
+    def shared(self) -> list[tuple[int, int]]:
+        """The pairs (edge, number of a function that is 0 on it and did not make it)."""
+        return [(edge, label) for edge, labels in self.also.items() for label in labels]
+
+    @property
     def counts(self) -> tuple[int, int, int]:
         """(V, E, F)."""
         return len(self.place), len(self.label), len(self.side)
@@ -99,45 +105,48 @@ class Subdivision:
         signs: Signs,
         label: int,
         crossings: Callable[[Indices], Array] | None = None,
-    ) -> Indices:
+    ) -> None:
         """Cut along the zeros of a function with these values and signs at the vertices (V,).
 
         `crossings` gives the new vertices (m, 2) on edges (m,), by default from the values along
-        the edges. Gives the edges that were split; edges on which the function was 0 already are
-        kept in `shared` as (edge, label). `signs` may be levelled in place.
+        the edges. Edges on which the function was 0 already join `also`. `signs` may be levelled
+        in place.
         """
-        crossed, t = self._crossed(values, signs)
-        flat = np.flatnonzero((signs[self.ends] == 0).all(axis=1))
+        crossed, t, at_zero = self._crossed(values, signs)
+        flat = at_zero[signs[self.origin[at_zero ^ 1]] == 0]
         if len(flat):
-            self.shared += [(int(edge), label) for edge in self._at_a_change(flat, signs)]
+            edges = np.unique(flat >> 1)
+            for edge in self._at_a_change(edges, signs).tolist():
+                self.also.setdefault(edge, []).append(label)
         if len(crossed):
             if crossings is None:
                 a, b = self.ends[crossed].T
                 new = (1.0 - t) * self.place[a] + t * self.place[b]
             else:
                 new = crossings(crossed)
-            self._split_edges(crossed, new)
+            at_zero = np.concatenate([at_zero, self._split_edges(crossed, new)])
             signs = np.concatenate([signs, np.zeros(len(crossed), dtype=np.int8)])
-        if (signs > 0).any() and (signs < 0).any():
-            self._split_faces(signs, label)
-        return crossed
+        if len(at_zero):
+            self._split_faces(at_zero, signs, label)
 
-    def _crossed(self, values: Array, signs: Signs) -> tuple[Indices, Array]:
-        """The edges to split, and where, 0 to 1 from their first end (k, 1).
+    def _crossed(self, values: Array, signs: Signs) -> tuple[Indices, Array, Indices]:
+        """The edges to split, and where, 0 to 1 from their first end (k, 1); half-edges from a 0.
 
         A split closer than `SNAP` to an end goes through that end: its sign becomes 0.
         """
         while True:
-            level_strays(self, values, signs)
-            ends = signs[self.ends]
-            crossed = np.flatnonzero(ends[:, 0] * ends[:, 1] < 0)
+            sign_from = signs[self.origin]
+            crossed = np.flatnonzero(sign_from[0::2] * sign_from[1::2] < 0)
+            at_zero = np.flatnonzero(sign_from == 0)
+            if self._level_strays(crossed, at_zero, values, signs):
+                continue
             a, b = self.ends[crossed].T
             t = (values[a] / (values[a] - values[b]))[:, None]
             along = self.place[b] - self.place[a]
             length = np.hypot(along[:, 0], along[:, 1])
             at_first, at_second = length * t[:, 0] <= self.snap, length * (1 - t[:, 0]) <= self.snap
             if not (at_first.any() or at_second.any()):
-                return crossed, t
+                return crossed, t, at_zero
             signs[a[at_first]] = 0
             signs[b[at_second]] = 0
 
@@ -155,7 +164,8 @@ class Subdivision:
                 left &= here != start
         return edges[beside]
 
-    def _split_edges(self, edges: Indices, places: Array) -> None:
+    def _split_edges(self, edges: Indices, places: Array) -> Indices:
+        """Split edges at new vertices; gives the half-edges that start there."""
         vertices = len(self.place) + np.arange(len(edges))
         fresh = len(self.origin) + 2 * np.arange(len(edges))
         h, t = 2 * edges, 2 * edges + 1
@@ -165,6 +175,10 @@ class Subdivision:
             np.stack([vertices, self.origin[t]], axis=1).ravel(),
             np.stack([self.face[h], self.face[t]], axis=1).ravel(),
         )
+        if self.also:
+            for edge, half in zip(edges.tolist(), (fresh // 2).tolist(), strict=True):
+                if edge in self.also:
+                    self.also[half] = list(self.also[edge])
         self._columns["label"].extend(self.label[edges])
         self.origin[t] = vertices
         self._last.values[h], self._first.values[t] = fresh, fresh + 1
@@ -176,6 +190,7 @@ class Subdivision:
         self.after[fresh + 1], self.before[t] = t, fresh + 1
         self.after[into], self.before[out] = out, into
         last[h], first[t] = h, t
+        return np.concatenate([t, fresh])
 
     def _extend_half_edges(self, origin: Indices, face: Indices) -> None:
         self._columns["origin"].extend(origin)
@@ -186,8 +201,8 @@ class Subdivision:
         self._first.extend(numbers)
         self._last.extend(numbers)
 
-    def _split_faces(self, signs: Signs, label: int) -> None:
-        falling, rising = self.separators(signs)
+    def _split_faces(self, at_zero: Indices, signs: Signs, label: int) -> None:
+        falling, rising = self._separators(at_zero, signs)
         falling = falling[np.argsort(self.face[falling])]
         rising = rising[np.argsort(self.face[rising])]
         count, faces = len(falling), len(self.side)
@@ -224,10 +239,10 @@ class Subdivision:
             here = int(self.after[here])
         return np.array(vertices)
 
-    def separators(self, signs: Signs) -> tuple[Indices, Indices]:
-        """Half-edges at whose origin (sign 0) their face's border passes from 1 to -1, and back."""
+    def _separators(self, at_zero: Indices, signs: Signs) -> tuple[Indices, Indices]:
+        """Of half-edges from a 0, those where their face's border passes from 1 to -1, and back."""
         after, before, origin = self.after, self.before, self.origin
-        at = np.flatnonzero((signs[origin] == 0) & (self.face >= 0))
+        at = at_zero[self.face[at_zero] >= 0]
         following = signs[origin[after[at]]]
         at, following = at[following != 0], following[following != 0]
         back = before[at]
@@ -237,22 +252,19 @@ class Subdivision:
             preceding = signs[origin[back]]
         return at[(preceding > 0) & (following < 0)], at[(preceding < 0) & (following > 0)]
 
+    def _level_strays(
+        self, crossed: Indices, at_zero: Indices, values: Array, signs: Signs
+    ) -> bool:
+        """Set signs to 0 where a face's border would pass 0 more than twice, by rounding alone.
 
-def level_strays(cells: Subdivision, values: Array, signs: Signs) -> None:
-    """Set signs to 0 where a face's border would pass 0 more than twice, by rounding alone."""
-    while True:
-        passes = np.zeros(len(cells.side), dtype=np.intp)
-        ends = signs[cells.ends]
-        crossed = np.flatnonzero(ends[:, 0] * ends[:, 1] < 0)
-        for half_edges in (2 * crossed, 2 * crossed + 1, *cells.separators(signs)):
-            faces = cells.face[half_edges]
-            passes += np.bincount(faces[faces >= 0], minlength=len(passes))
-        spoiled = np.flatnonzero(passes > 2)
-        if not len(spoiled):
-            return
+        Gives whether any was set.
+        """
+        passing = np.concatenate([2 * crossed, 2 * crossed + 1, *self._separators(at_zero, signs)])
+        faces, count = np.unique(self.face[passing], return_counts=True)
+        spoiled = faces[(count > 2) & (faces >= 0)]
         for face in spoiled:
-            border = cells.border(int(face))
-            _level_face(border, values, signs)
+            _level_face(self.border(int(face)), values, signs)
+        return len(spoiled) > 0
 
 
 def _level_face(border: Indices, values: Array, signs: Signs) -> None:

@@ -140,18 +140,18 @@ def _lowest_on_edges(errors: CellErrors, faces: Indices, start: Array, end: Arra
     along = end - start
     low, high = np.zeros(len(faces)), np.ones(len(faces))
     t = np.full(len(faces), 0.5)
+    left = np.arange(len(faces))
     for _ in range(NEWTON_STEPS):
-        points = start + t[:, None] * along
-        gradient, _ = errors.gradient(faces, points)
-        slope = np.einsum("ek,ek->e", gradient, along)
-        bend = np.einsum("ek,ekl,el->e", along, errors.hessian(faces, points), along)
-        low, high = np.where(slope < 0, t, low), np.where(slope < 0, high, t)
-        step = np.divide(slope, bend, out=np.zeros_like(slope), where=bend > 0)
-        moved = t - step
-        moved = np.where((moved > low) & (moved < high), moved, 0.5 * (low + high))
-        moved = np.where(slope == 0.0, t, moved)
-        done = np.abs(moved - t).max(initial=0.0) <= 1e-15
-        t = moved
-        if done:
+        points = start[left] + t[left, None] * along[left]
+        slope, bend = errors.along(faces[left], points, along[left])
+        here = t[left]
+        low[left] = np.where(slope < 0, here, low[left])
+        high[left] = np.where(slope < 0, high[left], here)
+        moved = here - np.divide(slope, bend, out=np.zeros_like(slope), where=bend > 0)
+        within = (moved > low[left]) & (moved < high[left])
+        moved = np.where(within, moved, 0.5 * (low[left] + high[left]))
+        t[left] = np.where(slope == 0.0, here, moved)
+        left = left[np.abs(t[left] - here) > 1e-15]
+        if not len(left):
             break
     return start + t[:, None] * along

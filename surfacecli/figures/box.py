@@ -266,4 +266,4 @@ def _add_lines(
     collection = Line3DCollection(
         lines, colors=colour, linewidths=width, linestyles=[style], zorder=layer
     )
-    axes.add_collection3d(collection, autolim=False)
+    axes.add_collection3d(collection)

@@ -31,7 +31,7 @@ def draw_modern(picture: Picture) -> Figure:
         write_lines(figure, foot, MARGIN, MARGIN / 2 + room(foot), grey=True)
         draw_legend(figure, entries, columns, below)
         heights = measure_heights(picture.error)
-        draw_view(figure, (MARGIN, below + 0.1, SPLIT - MARGIN, BODY - 0.1), picture, heights)
+        draw_view(figure, (MARGIN, below + 0.1, SPLIT - MARGIN, BODY - 0.15), picture, heights)
         draw_plane(figure, (SPLIT, below, WIDTH - SPLIT, BODY), picture, heights)
         return figure
 

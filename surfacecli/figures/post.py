@@ -55,7 +55,7 @@ def draw_mesh(
     """The mesh over grid indices, in a rectangle (left, bottom, width, height) in inches."""
     n_v, n_u = picture.error.shape
     heights, view = measure_heights(picture.error, linear=True), viewpoint(picture)
-    ticks_z = round_ticks(heights.low, heights.high, 4 if small else 6, beyond=True)
+    ticks_z = round_ticks(heights.low, heights.high, 3 if small else 6, beyond=True)
     span_u, span_v = (0.0, n_u - 1.0), (0.0, n_v - 1.0)
     span_z = (float(ticks_z[0][0]), float(ticks_z[0][-1]))
     box = Box(span_u, span_v, span_z, (1.0, 1.0, view.height), view)
@@ -76,4 +76,4 @@ def draw_mesh(
         triangles, facecolors=colours, edgecolors=edges, linewidths=0.25, rasterized=True
     )
     mesh.set_zorder(SURFACE)
-    axes.add_collection3d(mesh, autolim=False)
+    axes.add_collection3d(mesh)

@@ -114,7 +114,6 @@ def draw_facets(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> N
         linewidth=0.2,
         rasterized=True,
         zorder=SURFACE,
-        axlim_clip=False,
     )
 
 
@@ -124,7 +123,7 @@ def draw_floor(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> No
     placed = [np.column_stack([line, np.full(len(line), box.z[0])]) for line in lines]
     if placed:
         collection = Line3DCollection(placed, colors=colours, linewidths=0.8, zorder=FLOOR)
-        axes.add_collection3d(collection, autolim=False)
+        axes.add_collection3d(collection)
 
 
 def contour_lines(picture: Picture, heights: Heights, count: int = 12) -> tuple[list[Array], Array]:

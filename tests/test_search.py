@@ -13,6 +13,7 @@ from oracles import (
     slice_error_by_loops,
 )
 
+from surfacecli.geometry import search as search_module
 from surfacecli.geometry.candidates import find_candidates, find_flat_sets
 from surfacecli.geometry.grids import Grid, sample_grid
 from surfacecli.geometry.polish import newton, slide, zoom
@@ -44,7 +45,7 @@ def values(slice: Slice, u, v) -> np.ndarray:
 def confirm(slice: Slice, window: Window, point: StationaryPoint, scale: float) -> None:
     """An extremum by values on small circles, a smooth point by its gradient too."""
     size = np.array([window.u1 - window.u0, window.v1 - window.v0])
-    angles = np.linspace(0, 2 * np.pi, 500, endpoint=False) + 0.1
+    angles = np.linspace(0, 2 * np.pi, 240, endpoint=False) + 0.1
     for radius in (3e-5, 3e-4):
         u = np.clip(point.u + radius * size[0] * np.cos(angles), window.u0, window.u1)
         v = np.clip(point.v + radius * size[1] * np.sin(angles), window.v0, window.v1)
@@ -255,6 +256,13 @@ def test_the_lowest_point_on_a_sharp_ray_is_found():
     assert lowest.error == pytest.approx(np.polyval(parabola, best), rel=1e-9)
 
 
+def test_the_lowest_grid_point_is_followed_whatever_the_budget(monkeypatch):
+    slice, window = linear_output_fan(), Window(-0.5, 0.5, -0.5, 0.5)
+    full = found_in(slice, window, (61, 61))
+    monkeypatch.setattr(search_module, "CANDIDATES", 1)
+    assert found_in(slice, window, (61, 61)).lowest == full.lowest
+
+
 def test_the_lowest_point_of_a_deep_net_is_found():
     names = ("relu", "relu", "relu", "identity")
     network = random_network((6, 10, 10, 8, 4), tuple(TRANSFERS[n] for n in names), 1)
@@ -405,6 +413,16 @@ def test_a_jump_of_the_hessian_alone_is_no_saddle():
         assert not [p for p in found.points if p.kind == "saddle"]
 
 
+def test_a_level_smooth_crest_is_a_maximum():
+    # E = ((1 + v) (1 - v))^2 whatever u is: 1 along v = 0, between two rows of the grid.
+    objective = make_objective([[[1]], [[1]]], ["identity"] * 2, [[1]], [[0]])
+    slice = make_slice_by_hand(objective, {1: [[0]], 2: [[0]]}, {1: [[1]], 2: [[-1]]}, "weights")
+    crest = one(found_in(slice, Window(-1, 1, -0.8, 0.8), (21, 20)).points, "maximum")
+    assert (crest.support, crest.smooth, crest.error) == ("valley", True, pytest.approx(1))
+    assert crest.v == pytest.approx(0, abs=1e-9)
+    assert crest.extent[:2] == pytest.approx((-1, 1), abs=0.1)
+
+
 @pytest.mark.parametrize("half", [1e-6, 1e-3, 1e3, 1e6])
 def test_windows_of_any_size(half):
     rng = np.random.default_rng(8)
@@ -424,7 +442,16 @@ def test_windows_of_any_size(half):
 
 
 #: A few nets, and many in the slow run.
-FEW = [*range(1, 7), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(7, 80))]
+FEW = [
+    1,
+    2,
+    3,
+    4,
+    72,
+    171,
+    369,
+    *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(5, 70)),
+]
 
 
 def random_case(seed: int) -> tuple[Slice, Window, Grid]:
@@ -483,6 +510,17 @@ def certain_extrema(slice: Slice, window: Window, kind: str) -> list[tuple[float
             if all((sign * values(slice, *side)).min() > here for side in around):
                 places.append((float(fine.u[column]), float(fine.v[row])))
     return places
+
+
+def test_a_minimum_between_higher_ground_and_a_deeper_hollow_is_found():
+    slice, window, grid = random_case(72)
+    near = [
+        p
+        for p in search(slice, window, grid).points
+        if p.kind == "minimum" and np.hypot(p.u + 0.55, p.v + 0.3667) < 0.03
+    ]
+    assert len(near) == 1
+    confirm(slice, window, near[0], np.abs(grid.error).max())
 
 
 @pytest.mark.parametrize("seed", FEW)
@@ -544,6 +582,14 @@ def test_newton_ends_at_the_root_of_the_gradient():
     assert (at.hessian == found.hessian).all()
     outside = newton(slice, Window(-3, 0.5, -3, 3), np.array([[0.45, 0.1]]), reach, scale)
     assert not len(outside.points)
+
+
+def test_newton_keeps_nothing_that_lies_on_a_node():
+    # E = relu(u)^2 + v^2: from the right the steps end on u = 0, where the Hessian jumps.
+    objective = make_objective([[[1], [0]]], ["relu"], [[1]], [[0, 0]])
+    slice = make_slice_by_hand(objective, {1: [[1], [0]]}, {1: [[0], [1]]})
+    found = newton(slice, Window(-2, 2, -2, 2), np.array([[1.0, 1.0]]), np.array([4.0, 4.0]), 4.0)
+    assert not len(found.points)
 
 
 def test_zoom_closes_in_on_a_vertex():

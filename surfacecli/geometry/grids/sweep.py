@@ -155,17 +155,17 @@ def _add_kinked(total: RunningSum, track: Track, outputs: Outputs, march: _March
     s, order = march.switches, march.longest_first
     P, Q, target = (a[:, order] for a in (outputs.P, outputs.Q, outputs.y))
     row = outputs.row[order]
-    crossings = Crossings(outputs.f, track, P, Q, outputs.rows)
-    total.add(row, np.zeros_like(row), crossings.squared(P, Q, target))
+    crossings = Crossings(outputs.f, track, P, Q, target, outputs.rows)
+    total.add(row, np.zeros_like(row), crossings.squared(P, Q))
     P_w, Q_w, rest_w, ww = np.empty((4, len(s.x)))
     for paths, at in march.each_round():
         here = len(paths)
         p, q = P[:, :here], Q[:, :here]
         crossings.meet(p, q, s.x[at], s.z[at], march.rank[at])
-        slope, intercept = crossings.pieces(here)
+        slope, rest = crossings.pieces(here)
         w = s.W.take(s.unit[at], axis=1)
         moved = slope * w
-        rest_w[at] = dot(intercept - target[:, :here], moved)
+        rest_w[at] = dot(rest, moved)
         moved *= slope
         P_w[at], Q_w[at], ww[at] = dot(p, moved), dot(q, moved), dot(w, moved)
         p += s.alpha[at] * w
@@ -176,5 +176,5 @@ def _add_kinked(total: RunningSum, track: Track, outputs: Outputs, march: _March
         Q_w += rest_w
     gains = _gains(s, P_w, Q_w, None if outputs.rows else rest_w, ww)
     total.add(outputs.row[s.path], march.rank, gains)
-    for path, rank, gained in crossings.gains(target):
+    for path, rank, gained in crossings.gains():
         total.add(row[path], rank, gained)

@@ -18,7 +18,8 @@ FLOORS = (
     ("batch",),
     ("progress", "gallery"),
     ("engine",),
-    ("documents", "pictures", "words"),
+    ("documents", "exact_documents", "pictures", "words"),
+    ("exactly",),
     ("study",),
     ("outputs",),
     ("figures",),
@@ -33,6 +34,8 @@ FLOORS = (
 #: The order within geometry, from the roof down: a module imports what stands lower.
 GEOMETRY = (
     ("claim",),
+    ("facets", "missed"),
+    ("complexes", "locate"),
     ("search",),
     ("polish", "section", "smooth", "exact", "terrain", "around"),
     ("candidates", "kinks"),

@@ -27,7 +27,7 @@ MOST_ON_WINDOWS = 61
 
 
 class LostTaskError(Exception):
-    """A task whose worker process died twice, the second time with no other task beside it."""
+    """A task whose worker process died, the second time with no other task in flight."""
 
 
 def available_cores() -> int:
@@ -101,7 +101,7 @@ def run(
                 if not alone:
                     retries.append(task)
                     continue
-                outcome = LostTaskError("its worker process died twice")
+                outcome = LostTaskError("its worker process died")
             except Exception as error:
                 outcome = error
             yield task, outcome

@@ -1,52 +1,12 @@
-"""What workers of the tests do: functions that worker processes can import, quick to load."""
+"""Stand-ins for drawing, in a module that worker processes can import."""
 
 import hashlib
-import os
-import signal
-import sys
 import time
 from pathlib import Path
 
 from surfacecli.batch.making import Failure, Task
 from surfacecli.batch.records import Record
 from surfacecli.outputs import MARK, write_file
-
-
-def double(number: int) -> int:
-    return 2 * number
-
-
-def fail_on_odd(number: int) -> int:
-    if number % 2:
-        raise ValueError(f"{number} is odd")
-    return number
-
-
-def where_am_i(_task: object) -> dict[str, object]:
-    return {
-        "process": os.getpid(),
-        "numpy": "numpy" in sys.modules,
-        "threads": os.environ.get("OPENBLAS_NUM_THREADS"),
-        "deaf": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
-        "blocked": signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []),
-    }
-
-
-def note_and_perhaps_die(task: tuple[str, str]) -> str:
-    """Leave a note for each attempt at NAME in a folder; 'die' dies as from lack of memory."""
-    folder, name = task
-    with (Path(folder) / name).open("a") as file:
-        file.write("x")
-    if name.startswith("die"):
-        time.sleep(0.1)  # so that others are in flight
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.05)
-    return name
-
-
-def sleep_long(folder: str) -> None:
-    (Path(folder) / str(os.getpid())).touch()
-    time.sleep(600)
 
 
 def record_of(task: Task, content: bytes, applies: bool = True, holds: bool = True) -> Record:
@@ -85,6 +45,14 @@ def stand_in(task: Task) -> Record | Failure:
 def slow_stand_in(task: Task) -> Record | Failure:
     time.sleep(0.02)
     return stand_in(task)
+
+
+def stand_in_interrupted_late(task: Task) -> Record | Failure:
+    """Ctrl-C when the second slice is done, before anyone hears of it."""
+    record = stand_in(task)
+    if task.slice == "b":
+        raise KeyboardInterrupt
+    return record
 
 
 def interrupted_stand_in(task: Task) -> Record | Failure:

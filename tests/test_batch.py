@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import batch_work
+import engine_work
 import pytest
 
 from surfacecli.batch import planning
@@ -321,6 +322,14 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(folder: Path) -> Non
     assert not rest.interrupted
 
 
+def test_what_was_finished_when_ctrl_c_came_counts(folder: Path) -> None:
+    write_preset(folder / "x.yaml", ["a", "b", "c"])
+    report = run_all(plan_of("x.yaml"), batch_work.stand_in_interrupted_late)
+    assert [item.status for item in report.items] == ["made", "made", "left"]
+    report = run_all(plan_of("x.yaml", force=True), batch_work.interrupted_stand_in)
+    assert [item.status for item in report.items] == ["made", "made", "left"]
+
+
 class Told:
     """A progress that remembers."""
 
@@ -392,11 +401,12 @@ def test_killed_at_any_moment_only_complete_files_are_there(folder: Path, jobs: 
     write_preset(folder / "x.yaml", [f"s{n}" for n in range(60)])
     chance = random.Random(jobs)
     complete: set[str] = set()
+    zombies: set[Path] = set()
     for _ in range(2):
         run = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(jobs)],
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+            env=os.environ | engine_work.HERE,
             text=True,
         )
         assert run.stdout is not None
@@ -407,7 +417,8 @@ def test_killed_at_any_moment_only_complete_files_are_there(folder: Path, jobs: 
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.25))
         run.send_signal(signal.SIGKILL)
-        run.communicate()  # workers hold its output open: they have left too
+        run.communicate()
+        zombies |= wait_for_the_dead(folder / "out")
         for path in (folder / "out").glob("[!.]*"):
             if path.suffix == ".json":
                 assert read_record(path) is not None, path
@@ -419,7 +430,6 @@ def test_killed_at_any_moment_only_complete_files_are_there(folder: Path, jobs: 
         assert now > complete
         complete = now
     assert len(complete) < 60
-    zombies = wait_for_the_dead(folder / "out")
     before = {name: (folder / f"out/{name}.json").stat().st_mtime_ns for name in complete}
     report = run_all(plan_of("x.yaml"))
     assert report.count("unchanged") == len(complete)
@@ -564,6 +574,17 @@ def test_a_task_writes_a_figure_and_a_record_that_fits(folder: Path) -> None:
     assert made.title == "A study"
     assert plan_of("x.yaml", options=Options(resolution=(5, 6))).missing == ()
     assert str(folder) not in (folder / "out/x-a.json").read_text()
+
+
+def test_the_record_comes_last(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    def note(path: Path, content: bytes, *, force: bool = False) -> None:
+        written.append(path.name)
+
+    monkeypatch.setattr("surfacecli.outputs.write_file", note)
+    make(task_of(folder))
+    assert written == ["x-a.png", "x-a.json"]
 
 
 def test_a_preset_that_changed_since_the_plan_is_recorded_as_it_is_now(folder: Path) -> None:

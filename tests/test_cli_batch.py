@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import batch_work
+import engine_work
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -213,7 +214,7 @@ def test_ctrl_c_says_what_is_done_and_the_same_command_goes_on(
     names = [f"s{n}" for n in range(50)]
     (folder / "x.yaml").write_text(tiny(*names))
     command = [sys.executable, "-c", INTERRUPTED, "batch", "x.yaml", "--jobs", "1", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | engine_work.HERE
     running = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

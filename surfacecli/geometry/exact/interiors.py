@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from surfacecli.geometry.exact.cells import Cells
 from surfacecli.geometry.exact.lookup import Lookup
-from surfacecli.geometry.exact.polynomials import CellErrors, Quadratics
-from surfacecli.geometry.exact.strata import LEVEL
+from surfacecli.geometry.exact.polynomials import CellErrors
+from surfacecli.geometry.exact.squares import LEVEL, Quadratics
 from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]

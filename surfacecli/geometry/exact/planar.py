@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfacecli.geometry.exact.columns import Column
+from surfacecli.geometry.slices import Window
 from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
@@ -28,29 +29,30 @@ SNAP = 1e-13
 
 
 class Subdivision:
-    """The polygons of a rectangle [u0, u1] x [v0, v1], counted from one.
+    """The polygons of a rectangle.
 
-    place (V, 2); origin, after, before, face (H,); label (E,), -1 - side on the rectangle's four
-    sides and else the number of the function that made the edge; side (F,) one half-edge a face.
+    place (V, 2), the corners first; origin, after, before, face (H,); label (E,), -1 - side on the
+    rectangle's four sides and else the number of the function that made the edge; side (F,) one
+    half-edge a face.
     """
 
-    def __init__(self, u0: float, u1: float, v0: float, v1: float) -> None:
-        corners = np.array([[u0, v0], [u1, v0], [u1, v1], [u0, v1]], dtype=np.float64)
-        ring = np.arange(4)
-        self._columns = {
-            "place": Column(corners),
-            "origin": Column(np.stack([ring, np.roll(ring, -1)], axis=1).ravel()),
-            "after": Column(np.stack([2 * np.roll(ring, -1), 2 * np.roll(ring, 1) + 1], 1).ravel()),
-            "before": Column(
-                np.stack([2 * np.roll(ring, 1), 2 * np.roll(ring, -1) + 1], 1).ravel()
-            ),
-            "face": Column(np.tile(np.array([0, -1]), 4)),
-            "label": Column(-1 - ring),
-            "side": Column(np.zeros(1, dtype=np.intp)),
-        }
-        self.snap = SNAP * max(u1 - u0, v1 - v0)
+    def __init__(
+        self,
+        place: Array,
+        origin: Indices,
+        after: Indices,
+        face: Indices,
+        label: Indices,
+        side: Indices,
+    ) -> None:
+        before = np.empty_like(after)
+        before[after] = np.arange(len(after))
+        arrays = (place, origin, after, before, face, label, side)
+        names = ("place", "origin", "after", "before", "face", "label", "side")
+        self._columns = {name: Column(a) for name, a in zip(names, arrays, strict=True)}
+        self.snap = SNAP * float(np.ptp(place[:4], axis=0).max())
         # The first and last piece of each half-edge while edges are being split: itself at rest.
-        self._first, self._last = Column(np.arange(8)), Column(np.arange(8))
+        self._first, self._last = Column(np.arange(len(origin))), Column(np.arange(len(origin)))
         #: Functions that are 0 on an edge made by another: edge -> their numbers.
         self.also: dict[int, list[int]] = {}
         #: Functions with the very same zeros: label of the edges -> all of them.
@@ -265,6 +267,21 @@ class Subdivision:
         for face in spoiled:
             _level_face(self.border(int(face)), values, signs)
         return len(spoiled) > 0
+
+
+def rectangle(window: Window) -> Subdivision:
+    """The window as one polygon, its sides counter-clockwise from the lowest."""
+    u0, u1, v0, v1 = window.u0, window.u1, window.v0, window.v1
+    ring = np.arange(4)
+    following, preceding = np.roll(ring, -1), np.roll(ring, 1)
+    return Subdivision(
+        np.array([[u0, v0], [u1, v0], [u1, v1], [u0, v1]], dtype=np.float64),
+        np.stack([ring, following], axis=1).ravel(),
+        np.stack([2 * following, 2 * preceding + 1], axis=1).ravel(),
+        np.tile(np.array([0, -1]), 4),
+        -1 - ring,
+        np.zeros(1, dtype=np.intp),
+    )
 
 
 def _level_face(border: Indices, values: Array, signs: Signs) -> None:

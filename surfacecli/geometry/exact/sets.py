@@ -40,10 +40,9 @@ def find_groups(survey: Survey) -> list[Indices]:
 
 def _valley_ends(survey: Survey, half: Indices) -> tuple[Indices, Indices]:
     """Of half-edges of valley faces, those with the valley's end at their origin, or inside."""
-    strata, plane = survey.strata, survey.plane
-    corner = ~strata.falls[half] & ~strata.falls[plane.before[half] ^ 1]
+    strata = survey.strata
     dip = strata.falls[half] & strata.falls[half ^ 1] & ~strata.side_falls[half]
-    return half[corner], half[dip]
+    return half[strata.corner[half]], half[dip]
 
 
 def _connect(count: int, links: Indices) -> Indices:

@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 
 from surfacecli.geometry.exact.cells import Cells
 from surfacecli.geometry.exact.polynomials import CellErrors
+from surfacecli.geometry.exact.squares import LEVEL
 from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
-#: A slope counts as zero below this times the size of the terms it is the sum of.
-LEVEL = 1e-12
 NEWTON_STEPS = 60
+#: A corner is straight where the sine of its angle is below this.
+FLAT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,9 @@ class Strata:
     falls (H,): E falls along a half-edge as one leaves its origin. constant (E,): E is the same
     along an edge. dips (k,): the edges with a lowest point inside, at dip_places (k, 2).
     side_falls (H,): E falls into the half-edge's face from its edge's dip, or from a constant edge.
-    side_slopes (H,): the slope there. arcs (V,) of falling edges at the vertices; degree (V,).
+    side_slopes (H,): the slope there. corner (H,): from the origin of a half-edge E falls nowhere
+    into its face. At vertices (V,): arcs in which E falls; of `degree` directions looked at,
+    `falling` (edges, and straight angles into which alone E falls).
     inside (F,): 1, 0 or -1, see the head of this module.
     """
 
@@ -48,6 +51,7 @@ class Strata:
     dip_places: Array
     side_falls: Flags
     side_slopes: Array
+    corner: Flags
     arcs: Indices
     falling: Indices
     degree: Indices
@@ -101,7 +105,11 @@ def find_strata(cells: Cells, errors: CellErrors) -> Strata:
     # Counter-clockwise round its origin the half-edge after h is the twin of the one before h.
     following = plane.before ^ 1
     ends_arc = falls & ((plane.face < 0) | ~falls[following])
+    corner = (plane.face >= 0) & ~falls & ~falls[following]
+    opens = _falls_between(cells, errors, np.flatnonzero(corner), along)
+    corner[opens] = False
     vertices = len(plane.place)
+    between = np.bincount(plane.origin[opens], minlength=vertices)
     return Strata(
         falls,
         constant,
@@ -109,22 +117,39 @@ def find_strata(cells: Cells, errors: CellErrors) -> Strata:
         dip_places,
         side_falls,
         side_slopes,
-        np.bincount(plane.origin[ends_arc], minlength=vertices),
-        np.bincount(plane.origin[falls], minlength=vertices),
-        np.bincount(plane.origin, minlength=vertices),
-        _inside_faces(cells, falls, both, constant, side_falls),
+        corner,
+        np.bincount(plane.origin[ends_arc], minlength=vertices) + between,
+        np.bincount(plane.origin[falls], minlength=vertices) + between,
+        np.bincount(plane.origin, minlength=vertices) + between,
+        _inside_faces(cells, corner, both, constant, side_falls),
     )
 
 
+def _falls_between(cells: Cells, errors: CellErrors, corners: Indices, along: Array) -> Indices:
+    """Of half-edges, those with a straight angle to their left into which alone E falls.
+
+    A vertex in the middle of a cell's side (another kink ends there, from across) is a corner of
+    180 degrees. There E may fall between two edges along which it does not.
+    """
+    plane = cells.plane
+    direction = np.stack([along, -along], axis=1).reshape(-1, 2)
+    one, other = direction[corners], direction[plane.before[corners] ^ 1]
+    cross = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
+    flat = (np.abs(cross) < FLAT) & (np.einsum("ek,ek->e", one, other) < 0)
+    corners, one = corners[flat], one[flat]
+    gradient, size = errors.gradient(plane.face[corners], plane.place[plane.origin[corners]])
+    slope = one[:, 0] * gradient[:, 1] - one[:, 1] * gradient[:, 0]
+    return np.asarray(corners[slope < -LEVEL * size])
+
+
 def _inside_faces(
-    cells: Cells, falls: Flags, both: Flags, constant: Flags, side_falls: Flags
+    cells: Cells, corner: Flags, both: Flags, constant: Flags, side_falls: Flags
 ) -> Indices:
     """1 minus the indices of a face's own border: what it must hold inside."""
     plane, faces = cells.plane, len(cells)
     half = np.flatnonzero(plane.face >= 0)
     face, edge = plane.face[half], half // 2
-    corner = ~falls[half] & ~falls[plane.before[half] ^ 1]
-    border = corner.astype(np.intp)
+    border = corner[half].astype(np.intp)
     border += both[edge] & ~side_falls[half]
     border -= constant[edge] & ~side_falls[half]
     total = np.bincount(face, weights=border, minlength=faces)

@@ -10,7 +10,8 @@ from surfacecli.geometry.exact.cells import Cells
 from surfacecli.geometry.exact.interiors import Lowest, lowest_points
 from surfacecli.geometry.exact.lookup import Lookup
 from surfacecli.geometry.exact.polynomials import CellErrors
-from surfacecli.geometry.exact.strata import LEVEL, Strata
+from surfacecli.geometry.exact.squares import LEVEL
+from surfacecli.geometry.exact.strata import Strata
 from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
@@ -40,7 +41,8 @@ class Survey:
         self.dip_error = errors.value(self.left[strata.dips], strata.dip_places)
         self.outer_vertex = np.zeros(len(plane.place), dtype=np.bool_)
         self.outer_vertex[plane.origin[plane.face < 0]] = True
-        self.outer_edge: Flags = np.less(plane.face.reshape(-1, 2), 0).any(axis=1)
+        outer = np.less(plane.face, 0)
+        self.outer_edge: Flags = np.logical_or(outer[0::2], outer[1::2])
         kept = np.bincount(
             plane.face[beside], weights=strata.constant[beside // 2], minlength=len(cells)
         )

@@ -18,7 +18,7 @@ def abs_cross() -> Slice:
 
 def random_cells(seed: int, window: Window) -> Cells:
     rng = np.random.default_rng(seed)
-    transfers = ["leaky_relu", "abs", "hard_tanh"][: 1 + seed % 3] + ["leaky_relu"]
+    transfers = [*["leaky_relu", "abs", "hard_tanh"][: 1 + seed % 3], "leaky_relu"]
     objective = random_objective(rng, len(transfers), transfers, "squared", biases=True)
     return find_cells(random_slice(rng, "within-layer", objective=objective), window)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from numpy.typing import ArrayLike
 
 from surfacecli.formats import csv, npz, obj, ply, vtk
+from surfacecli.formats.mesh import Mesh
 
 Encoder = Callable[[ArrayLike, ArrayLike, ArrayLike, str], bytes]
 
@@ -14,6 +15,13 @@ FORMATS: dict[str, Encoder] = {
     ".obj": obj.encode,
     ".ply": ply.encode,
     ".vtk": vtk.encode,
+}
+
+#: How a mesh is written, whatever it was made from.
+MESHES: dict[str, Callable[[Mesh, str], bytes]] = {
+    ".obj": obj.encode_mesh,
+    ".ply": ply.encode_mesh,
+    ".vtk": vtk.encode_mesh,
 }
 
 

@@ -1,7 +1,8 @@
-"""NumPy's .npz: members u (n_u,), v (n_v,), error (n_v, n_u) and provenance (a JSON text)."""
+"""NumPy's .npz: named arrays and `provenance`, a JSON text."""
 
 import io
 import zipfile
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,19 +12,25 @@ from surfacecli.formats.mark import MARK, one_line
 
 
 def encode(u: ArrayLike, v: ArrayLike, error: ArrayLike, provenance: str) -> bytes:
-    """The grid as an npz file that `np.load` opens without pickle.
+    """The grid as u (n_u,), v (n_v,) and error (n_v, n_u); see `encode_arrays`.
 
-    The same arrays give the same bytes: nothing is compressed (zlib's output differs between its
-    versions) and no member has a date. The comment of the archive holds the mark. Raises
-    `ValueError` where the arrays do not fit together.
+    Raises `ValueError` where the arrays do not fit together.
     """
     u, v, error = checked_grid(u, v, error)
+    return encode_arrays({"u": u, "v": v, "error": error}, provenance)
+
+
+def encode_arrays(arrays: Mapping[str, NDArray[np.generic]], provenance: str) -> bytes:
+    """Arrays as an npz file that `np.load` opens without pickle.
+
+    The same arrays give the same bytes: nothing is compressed (zlib's output differs between its
+    versions) and no member has a date. The comment of the archive holds the mark.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.comment = MARK.encode("ascii")
-        _add(archive, "u", u)
-        _add(archive, "v", v)
-        _add(archive, "error", error)
+        for name, array in arrays.items():
+            _add(archive, name, array)
         _add(archive, "provenance", np.array(one_line(provenance)))
     return buffer.getvalue()
 

@@ -70,10 +70,10 @@ def locate_grid(cells: Cells, u: Array, v: Array) -> Indices:
 
 def _cross_rows(cells: Cells, v: Array) -> Crossings:
     plane = cells.plane
-    ends = plane.ends
-    upward = plane.place[ends[:, 0], 1] < plane.place[ends[:, 1], 1]
+    ends, places = plane.ends, _on_the_border(cells)
+    upward = places[ends[:, 0], 1] < places[ends[:, 1], 1]
     low, high = np.where(upward, ends.T, ends.T[::-1])
-    (u0, v0), (u1, v1) = plane.place[low].T, plane.place[high].T
+    (u0, v0), (u1, v1) = places[low].T, places[high].T
     first = np.searchsorted(v, v0, side="left")
     last = np.searchsorted(v, v1, side="left")
     # The top row lies below nothing: it is crossed by the edges that end on it.
@@ -92,10 +92,24 @@ def _cross_rows(cells: Cells, v: Array) -> Crossings:
     return Crossings(start, place[order], right[order])
 
 
+def _on_the_border(cells: Cells) -> Array:
+    """The places of all vertices; those that rounding put beside the border lie on it."""
+    window, places = cells.window, cells.plane.place.copy()
+    for axis, bounds in ((0, (window.u0, window.u1)), (1, (window.v0, window.v1))):
+        for bound in bounds:
+            beside = np.abs(places[:, axis] - bound) <= _near(cells)
+            places[beside, axis] = bound
+    return places
+
+
+def _near(cells: Cells) -> float:
+    window = cells.window
+    return ON_KINK * max(window.u1 - window.u0, window.v1 - window.v0)
+
+
 def _confirm(cells: Cells, u: Array, v: Array, found: Indices) -> Indices:
     """The cells of all points in row order: corrected where outside, -1 where on a kink."""
-    window = cells.window
-    near = ON_KINK * max(window.u1 - window.u0, window.v1 - window.v0)
+    near = _near(cells)
     starts, halves = _sides(cells)
     result = found.copy()
     for block in blocks(len(found), SIDES * 16):

@@ -24,7 +24,7 @@ def picture_of(result: Result) -> Picture:
     """What a figure of a result shows."""
     study = result.study
     n_u, n_v = study.resolution
-    line = f"{_line(study, result.slice)}, {n_u} x {n_v}"
+    line = f"{origin_line(study, result.slice)}, {n_u} x {n_v}"
     return make_picture(result.grid, result.verdict, study.preset.title, line)
 
 
@@ -36,11 +36,12 @@ def section_picture(study: Study, slice: Slice, section: Section) -> SectionPict
         section=section,
         start=(float(section.u[0]), float(section.v[0])),
         end=(float(section.u[-1]), float(section.v[-1])),
-        provenance=_line(study, slice),
+        provenance=origin_line(study, slice),
     )
 
 
-def _line(study: Study, slice: Slice) -> str:
+def origin_line(study: Study, slice: Slice) -> str:
+    """One line that says where a picture of a slice comes from."""
     seeds = {what: seed for what, seed in study.preset.seeds.items() if "." not in what}
     drawn = ", ".join(f"{what} seed {seed}" for what, seed in seeds.items() if what != "directions")
     return ", ".join(

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from surfacecli.cli.audit import audit
 from surfacecli.cli.batch import batch
 from surfacecli.cli.check_maxima import check_maxima
 from surfacecli.cli.completion_script import completion
@@ -100,6 +101,7 @@ def main() -> None:
 surface.add_command(plot)
 surface.add_command(section)
 surface.add_command(check_maxima)
+surface.add_command(audit)
 surface.add_command(batch)
 surface.add_command(completion)
 surface.add_command(export)

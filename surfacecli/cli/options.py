@@ -115,18 +115,19 @@ grid_options = _together(
     click.option("--window", type=WindowType(), help="Part of the slice, as -1:1,-1:1."),
     seed_option,
 )
+budget_option = click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    metavar="CELLS",
+    help="Most cells to find exactly (default 100000).",
+)
 method_options = _together(
     click.option(
         "--method",
         type=click.Choice(["exact", "sampled"]),
         help="How stationary points are found; exact where it can be.",
     ),
-    click.option(
-        "--budget",
-        type=click.IntRange(min=1),
-        metavar="CELLS",
-        help="Most cells to find exactly (default 100000).",
-    ),
+    budget_option,
 )
 style_option = click.option(
     "--style", type=click.Choice(STYLES), help="modern, or post: the look of the originals."

@@ -144,9 +144,7 @@ def test_a_plateau_is_one_claim():
 @pytest.mark.parametrize("seed", range(12))
 def test_against_loops(seed):
     rng = np.random.default_rng(seed)
-    objective = random_objective(
-        rng, 1 + seed % 3, "leaky_relu", "squared", biases=True, samples=5
-    )
+    objective = random_objective(rng, 1 + seed % 3, "leaky_relu", "squared", biases=True, samples=5)
     slice = random_slice(rng, "within-layer", objective=objective)
     window = Window(-1.3, 0.9, -0.7, 1.9)
     missed = audit(slice, window, (13, 9))

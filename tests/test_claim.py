@@ -41,6 +41,7 @@ def test_it_applies_to_piecewise_linear_nets_within_and_across_layers(u, v, loss
 
 
 def test_each_reason_why_it_does_not_apply():
+    assert why_not(make_slice("s", net("tanh", "identity"), [2], [2])) is None
     assert why_not(make_slice("s", net("tanh", "identity"), [1], [1])) == (
         "tanh is not piecewise linear"
     )

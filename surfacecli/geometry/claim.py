@@ -157,9 +157,13 @@ def _smallest(at: Array, values: Array) -> Place:
 
 
 def why_not(slice: Slice) -> str | None:
-    """Why the theorem says nothing of a slice, or None where it does."""
+    """Why the theorem says nothing of a slice, or None where it does.
+
+    Only layers from the first moved one on matter: below it nothing changes.
+    """
     objective = slice.objective
-    smooth = [f.name for f in objective.network.transfers if not f.piecewise_linear]
+    transfers = objective.network.transfers[slice.first_moved - 1 :]
+    smooth = [f.name for f in transfers if not f.piecewise_linear]
     if smooth:
         return f"{smooth[0]} is not piecewise linear"
     if not objective.loss.convex:

@@ -66,7 +66,7 @@ def test_the_same_input_gives_the_same_bytes(
     first = encode_figure(small_figure(style), file_format, PROVENANCE, "title")
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     # A user's own settings change nothing, and are left alone.
-    with mpl.rc_context({"font.size": 33, "svg.hashsalt": "other", "lines.linewidth": 9}):
+    with mpl.rc_context({"font.size": 33, "svg.hashsalt": "other", "savefig.bbox": "tight"}):
         second = encode_figure(small_figure(style), file_format, PROVENANCE, "title")
         assert mpl.rcParams["font.size"] == 33
     assert first == second

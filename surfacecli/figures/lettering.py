@@ -80,9 +80,18 @@ def head_lines(title: str, heading: str, width: float) -> Lines:
     ]
 
 
-def foot_lines(provenance: str, width: float, most: int = 2) -> Lines:
-    """Lines below a figure: where it comes from."""
-    return [(line, SMALL, False) for line in fit_lines(provenance, width, SMALL, most)]
+def foot_lines(provenance: str, width: float, most: int = 2, remarks: str = "") -> Lines:
+    """Lines below a figure: where it comes from, and remarks, which are never cut for its sake."""
+    together = f"{provenance}; {remarks}" if provenance and remarks else provenance + remarks
+    lines = fit_lines(together, width, SMALL, most)
+    if remarks and lines and lines[-1].endswith("..."):
+        lines = fit_lines(provenance, width, SMALL, most) + fit_lines(remarks, width, SMALL, most)
+    return [(line, SMALL, False) for line in lines]
+
+
+def alarm_lines(alarm: str, width: float) -> Lines:
+    """Lines above a figure for what must not be overlooked."""
+    return [(line, TEXT, True) for line in fit_lines(alarm, width, TEXT, 2, bold=True)]
 
 
 def room(lines: Lines) -> float:
@@ -96,6 +105,8 @@ def write_lines(
     left: float,
     top: float,
     grey: bool = False,
+    *,
+    colour: str = INK,
 ) -> None:
     """Set lines one below the other; `left` and `top` in inches from the lower left corner."""
     width, height = figure.get_size_inches()
@@ -107,7 +118,7 @@ def write_lines(
             text,
             size=size,
             weight="bold" if bold else "normal",
-            color=GREY if grey else INK,
+            color=GREY if grey else colour,
             ha="left",
             va="baseline",
         )

@@ -1,11 +1,12 @@
 """Marks of stationary points: shape and colour say the kind, a hollow mark says kinked."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -160,7 +161,7 @@ def legend_entries(pictures: Iterable[Picture]) -> list[tuple[Line2D, str]]:
     return entries
 
 
-def legend_rows(entries: list[tuple[Line2D, str]], width: float) -> tuple[int, int]:
+def legend_rows(entries: Sequence[tuple[Artist, str]], width: float) -> tuple[int, int]:
     """(columns, rows) of a legend that fits a width in inches."""
     if not entries:
         return 0, 0
@@ -180,7 +181,7 @@ def legend_room(rows: int) -> float:
 
 
 def draw_legend(
-    figure: Figure, entries: list[tuple[Line2D, str]], columns: int, top: float
+    figure: Figure, entries: Sequence[tuple[Artist, str]], columns: int, top: float
 ) -> None:
     """The legend across the figure, its upper edge `top` inches above the figure's lower edge."""
     if entries:
@@ -232,8 +233,8 @@ def _ring(size: float) -> Mark:
 
 
 def has_extent(point: StationaryPoint, picture: Picture) -> bool:
-    """Whether the extent of a set is worth drawing: not where it is about the whole window."""
-    if point.extent is None:
+    """Whether the extent of a set is worth drawing: its outline is not known, its end in sight."""
+    if point.extent is None or point.outline:
         return False
     u0, u1, v0, v1 = point.extent
     wide = u1 - u0 > WHOLE * float(np.ptp(picture.u))

@@ -6,12 +6,12 @@ from matplotlib.figure import Figure
 
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import fit_lines, foot_lines, head_lines, room, write_lines
-from surfacecli.figures.marks import draw_legend, legend_entries, legend_room, legend_rows
-from surfacecli.figures.modern import MARGIN, SAMPLED
+from surfacecli.figures.modern import modern_entries, remarks
+from surfacecli.figures.page import MARGIN, open_page
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.post import draw_mesh
 from surfacecli.figures.surface3d import draw_view
-from surfacecli.figures.theme import TEXT, WIDTH, new_figure, theme
+from surfacecli.figures.theme import TEXT, WIDTH, theme
 from surfacecli.figures.topview import draw_plane
 
 #: Slices side by side at most, and heights in inches of the two views of the modern style.
@@ -36,24 +36,21 @@ def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
         foot = []
         for line in dict.fromkeys(p.provenance for p in pictures):
             foot += foot_lines(line, text_room, 1)
-        if modern and any(p.sampled for p in pictures):
-            foot += foot_lines(SAMPLED, text_room, 1)
-        entries = legend_entries(pictures) if modern else []
-        columns, rows = legend_rows(entries, text_room)
+        if modern:
+            said = ((p.name, remarks(p)) for p in pictures)
+            found = "; ".join(f"{name} {words}" for name, words in said if words)
+            foot += foot_lines(found, text_room, len(pictures))
+        entries = modern_entries(pictures) if modern else []
         names = [
             [(t, TEXT, False) for t in fit_lines(p.heading, cell - 0.2, TEXT, 2)] for p in pictures
         ]
         name_room = max(room(lines) for lines in names) + 0.04 if modern else 0.0
         block = name_room + (VIEW + PLANE if modern else MESH)
-        below = MARGIN + room(foot) + legend_room(rows)
-        height = below + stacked * block + room(head) + MARGIN
-        figure = new_figure(width, height)
-        write_lines(figure, head, MARGIN, height - MARGIN)
-        write_lines(figure, foot, MARGIN, MARGIN / 2 + room(foot), grey=True)
-        draw_legend(figure, entries, columns, below)
+        loud = dict.fromkeys(f"{p.name}: {p.alarm}" for p in pictures if p.alarm and modern)
+        figure, below = open_page(width, stacked * block, head, foot, entries, "; ".join(loud))
         for number, picture in enumerate(pictures):
             left = cell * (number % abreast)
-            top = height - MARGIN - room(head) - block * (number // abreast)
+            top = below + block * (stacked - number // abreast)
             if not modern:
                 draw_mesh(
                     figure, (left + 0.1, top - MESH, cell - 0.2, MESH - 0.1), picture, small=True
@@ -68,5 +65,7 @@ def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
                 heights,
                 small=True,
             )
-            draw_plane(figure, (left, top - VIEW - PLANE, cell, PLANE), picture, heights, 3)
+            draw_plane(
+                figure, (left, top - VIEW - PLANE, cell, PLANE), picture, heights, 3, small=True
+            )
         return figure

@@ -6,14 +6,22 @@ from typing import Literal
 
 import numpy as np
 
+from surfacecli.figures.cellmap import CellMap, level_polygons, map_cells
+from surfacecli.figures.kinks import KinkLines, trace_kinks
 from surfacecli.geometry.claim import Verdict
+from surfacecli.geometry.exact.points import Audit
 from surfacecli.geometry.grids import Grid
 from surfacecli.geometry.section import Section
 from surfacecli.geometry.slices import Kind, Slice
 from surfacecli.geometry.stationary import StationaryPoint
 from surfacecli.network.transfers import Array
 
-Style = Literal["modern", "post"]
+Style = Literal["modern", "post", "cells"]
+SAMPLED = "points sampled, not exhaustive"
+NO_CELLS = (
+    "style cells draws exact cells, and this slice was sampled; choose a slice within one layer of "
+    "a piecewise-linear net, or a smaller window"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +34,10 @@ class Picture:
     (u, v, error). `last_layer` where the slice moves the last layer alone (style post looks at
     such a slice from another side). `sampled` where the points may not be all; `provenance` one
     line that says what made the picture.
+
+    Of a slice with exact cells: `kinks` as lines, `level` the polygons (n, 2) on which E is
+    constant, `audit` of the points and the `cell_count` that it went over; `cells` themselves where
+    they were asked for.
 
     Raises `ValueError` where the arrays do not fit or are not finite.
     """
@@ -45,6 +57,11 @@ class Picture:
     last_layer: bool = False
     sampled: bool = True
     provenance: str = ""
+    kinks: KinkLines | None = None
+    level: tuple[Array, ...] = ()
+    audit: Audit | None = None
+    cell_count: int = 0
+    cells: CellMap | None = None
 
     def __post_init__(self) -> None:
         if self.u.ndim != 1 or self.v.ndim != 1 or self.error.shape != (len(self.v), len(self.u)):
@@ -64,6 +81,22 @@ class Picture:
         """'E1: W1 = uU + vV'."""
         return f"{self.name}: {self.formula}" if self.formula else self.name
 
+    @property
+    def evidence(self) -> str:
+        """'exact: 396 cells, audit 1 of 1', or that the points may not be all."""
+        if self.audit is None:
+            return SAMPLED if self.sampled else ""
+        disputed = f", {self.audit.disputed:,} cells disputed" if self.audit.disputed else ""
+        cells = f"{self.cell_count:,} cell{'s' * (self.cell_count != 1)}"
+        return f"exact: {cells}, audit {self.audit.sum} of {self.audit.expected}{disputed}"
+
+    @property
+    def alarm(self) -> str:
+        """What must be said loudly: that the audit failed. Empty where it did not."""
+        if self.audit is None or self.audit.complete:
+            return ""
+        return "AUDIT FAILED: points are missing or disputed"
+
 
 @dataclass(frozen=True, eq=False)
 class SectionPicture:
@@ -77,9 +110,16 @@ class SectionPicture:
     provenance: str = ""
 
 
-def make_picture(grid: Grid, verdict: Verdict, title: str, provenance: str) -> Picture:
-    """The picture of a slice from its grid and its verdict."""
-    slice, lowest = verdict.slice, verdict.lowest
+def make_picture(
+    grid: Grid, verdict: Verdict, title: str, provenance: str, *, cells: bool = False
+) -> Picture:
+    """The picture of a slice from its grid and its verdict; `cells` for style 'cells'.
+
+    Raises `ValueError` where cells are asked for and the verdict is not exact.
+    """
+    slice, lowest, exact = verdict.slice, verdict.lowest, verdict.exact
+    if cells and exact is None:
+        raise ValueError(f"slice {slice.name}: {NO_CELLS}")
     return Picture(
         title=title,
         name=slice.name,
@@ -96,6 +136,11 @@ def make_picture(grid: Grid, verdict: Verdict, title: str, provenance: str) -> P
         last_layer=slice.moved == (slice.objective.network.depth,),
         sampled=verdict.method == "sampled",
         provenance=provenance,
+        kinks=trace_kinks(exact.cells) if exact else None,
+        level=level_polygons(exact) if exact else (),
+        audit=exact.audit if exact else None,
+        cell_count=len(exact.cells) if exact else 0,
+        cells=map_cells(exact) if exact and cells else None,
     )
 
 

@@ -17,8 +17,12 @@ LEADING = 1.3 / 72
 
 INK, GREY, FAINT = "#222222", "#666666", "#d4d4d4"
 COLOURS = "viridis"
+#: More shapes than this are pixels in a PDF or an SVG: thousands of paths are slow to open.
+SHAPES = 3000
 #: Okabe and Ito's colours, which the colour-blind can tell apart.
 BLUE, VERMILLION, ORANGE, PURPLE = "#0072B2", "#D55E00", "#E69F00", "#CC79A7"
+#: What must not be overlooked.
+ALARM = "#C00000"
 
 SETTINGS: dict[str, object] = {
     "font.family": ["sans-serif"],
@@ -40,6 +44,7 @@ SETTINGS: dict[str, object] = {
     "xtick.major.pad": 2.5,
     "ytick.major.pad": 2.5,
     "legend.fontsize": SMALL,
+    "hatch.linewidth": 0.6,
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
     "svg.fonttype": "none",

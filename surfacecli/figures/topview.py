@@ -10,9 +10,11 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from surfacecli.figures.box import Rectangle
 from surfacecli.figures.height import Heights
+from surfacecli.figures.kinks import draw_kinks
 from surfacecli.figures.lettering import text_width
 from surfacecli.figures.marks import mark_plane
 from surfacecli.figures.picture import Picture
+from surfacecli.figures.sets import draw_sets
 from surfacecli.figures.shading import facet_slopes, shade
 from surfacecli.figures.surface3d import contour_lines
 from surfacecli.figures.theme import COLOURS, SMALL, TEXT
@@ -27,26 +29,24 @@ LIGHT = 135.0
 #: Units are equal along u and v where neither side of the window is longer than this many times
 #: the other; else the window fills its room.
 EQUAL = 2.5
+#: Inches beside the numbers of a colour bar: the bar itself and its gaps.
+BAR = 0.29
 
 
 def draw_plane(
-    figure: Figure, rectangle: Rectangle, picture: Picture, heights: Heights, intervals: int = 4
+    figure: Figure,
+    rectangle: Rectangle,
+    picture: Picture,
+    heights: Heights,
+    intervals: int = 4,
+    *,
+    small: bool = False,
 ) -> Axes:
     """The view from above with its colour bar in a rectangle (left, bottom, width, height)."""
-    left, bottom, width, height = rectangle
-    bar = 0.09
-    ticks_u, ticks_v = (
-        round_ticks(axis[0], axis[-1], intervals) for axis in (picture.u, picture.v)
-    )
     ticks_e = heights.ticks(6)
-    room_left = max(0.62, 0.35 + widest_label(ticks_v, SMALL))
-    room_right = max(0.62, 0.2 + widest_label(ticks_e, SMALL))
-    room_below, room_above = 0.40, 0.2
-    free = (width - room_left - room_right - bar, height - room_below - room_above)
-    side_u, side_v = _fit(picture, free)
-    x = left + room_left + (free[0] - side_u) / 2
-    y = bottom + room_below + (free[1] - side_v) / 2
-    axes = figure.add_axes(_share(figure, (x, y, side_u, side_v)))
+    axes, bar = place_plane(
+        figure, rectangle, picture, intervals, BAR + widest_label(ticks_e, SMALL)
+    )
     u, v = picture.u, picture.v
     axes.imshow(
         _lit_colours(picture, heights),
@@ -56,17 +56,43 @@ def draw_plane(
         aspect="auto",
     )
     axes.set(xlim=(u[0], u[-1]), ylim=(v[0], v[-1]))
-    axes.set_xlabel(_short(picture.label_u, side_u))
-    axes.set_ylabel(_short(picture.label_v, side_v))
     lines, _ = contour_lines(picture, heights)
     axes.add_collection(
         LineCollection(lines, colors="white", linewidths=0.45, alpha=0.55), autolim=False
     )
+    if picture.kinks is not None:
+        draw_kinks(axes, picture.kinks, small)
+    draw_sets(axes, picture, small)
+    mark_plane(axes, picture)
+    draw_bar(figure, bar, heights, ticks_e)
+    return axes
+
+
+def place_plane(
+    figure: Figure, rectangle: Rectangle, picture: Picture, intervals: int, beside: float
+) -> tuple[Axes, Rectangle]:
+    """Empty axes over the window in a rectangle, and the place of a colour bar beside them.
+
+    `beside` inches are left to the right of the axes, or a little more.
+    """
+    left, bottom, width, height = rectangle
+    ticks_u, ticks_v = (
+        round_ticks(axis[0], axis[-1], intervals) for axis in (picture.u, picture.v)
+    )
+    room_left = max(0.62, 0.35 + widest_label(ticks_v, SMALL))
+    room_right = max(0.71, beside)
+    room_below, room_above = 0.40, 0.2
+    free = (width - room_left - room_right, height - room_below - room_above)
+    side_u, side_v = _fit(picture, free)
+    x = left + room_left + (free[0] - side_u) / 2
+    y = bottom + room_below + (free[1] - side_v) / 2
+    axes = figure.add_axes(_share(figure, (x, y, side_u, side_v)))
+    axes.set(xlim=(picture.u[0], picture.u[-1]), ylim=(picture.v[0], picture.v[-1]))
+    axes.set_xlabel(_short(picture.label_u, side_u))
+    axes.set_ylabel(_short(picture.label_v, side_v))
     set_ticks(axes, "x", thin_ticks(ticks_u, side_u + 0.3, SMALL))
     set_ticks(axes, "y", ticks_v)
-    mark_plane(axes, picture)
-    _draw_bar(figure, (x + side_u + 0.1, y, bar, side_v), heights, ticks_e)
-    return axes
+    return axes, (x + side_u + 0.1, y, 0.09, side_v)
 
 
 def set_ticks(axes: Axes, which: str, ticks: Ticks) -> None:
@@ -76,13 +102,21 @@ def set_ticks(axes: Axes, which: str, ticks: Ticks) -> None:
     axis.set_major_formatter(FixedFormatter(ticks[1]))
 
 
-def _draw_bar(figure: Figure, rectangle: Rectangle, heights: Heights, ticks: Ticks) -> None:
-    axes = figure.add_axes(_share(figure, rectangle))
+def draw_bar(figure: Figure, rectangle: Rectangle, heights: Heights, ticks: Ticks) -> None:
+    """The colours of heights, with ticks."""
     colours = ScalarMappable(Normalize(heights.low, heights.high), COLOURS)
+    draw_scale(figure, rectangle, colours, ticks, heights.label)
+
+
+def draw_scale(
+    figure: Figure, rectangle: Rectangle, colours: ScalarMappable, ticks: Ticks, name: str
+) -> None:
+    """A colour bar with its name above."""
+    axes = figure.add_axes(_share(figure, rectangle))
     figure.colorbar(colours, cax=axes).outline.set_visible(False)
     set_ticks(axes, "y", ticks)
     axes.minorticks_off()
-    axes.set_title(heights.label, size=TEXT, pad=4)
+    axes.set_title(name, size=TEXT, pad=4)
 
 
 def _lit_colours(picture: Picture, heights: Heights) -> Array:

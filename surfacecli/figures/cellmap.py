@@ -1,0 +1,73 @@
+"""The cells of a slice as plain arrays for a figure: their corners and what fills them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfacecli.geometry.complexes import face_rings
+from surfacecli.geometry.exact.active import count_active
+from surfacecli.geometry.exact.points import Exact
+from surfacecli.network.transfers import Array
+
+Indices = NDArray[np.intp]
+
+#: A curvature below this times the larger one of its cell is rounding; one below its square times
+#: the largest of the window too: curvatures are squares of slopes.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class CellMap:
+    """The cells of a window, F of them.
+
+    `places` (n, 2) are their corners, cell after cell, each counter-clockwise; those of cell f are
+    `places[start[f] : start[f + 1]]`. Of each cell (F,): `error` E at a point inside, `rank` of its
+    Hessian (0, 1, 2), `active` units of `units` in all, summed over the data points.
+    """
+
+    places: Array
+    start: Indices
+    error: Array
+    rank: Indices
+    active: Indices
+    units: int
+
+    def __len__(self) -> int:
+        return len(self.error)
+
+    def polygons(self) -> list[Array]:
+        """The corners (n, 2) of every cell."""
+        return np.split(self.places, self.start[1:-1])
+
+
+def map_cells(exact: Exact) -> CellMap:
+    """The cells of a slice with all that may fill them."""
+    cells = exact.cells
+    start, vertices = face_rings(cells)
+    active, units = count_active(cells)
+    return CellMap(
+        cells.plane.place[vertices],
+        start,
+        exact.errors.value(np.arange(len(cells)), cells.inner_points),
+        hessian_ranks(exact.curvatures),
+        active,
+        units,
+    )
+
+
+def hessian_ranks(curvatures: Array) -> Indices:
+    """The ranks (F,) of symmetric matrices by their eigenvalues (F, 2)."""
+    size = np.abs(curvatures)
+    larger = size.max(axis=1)
+    least = np.maximum(ROUNDING * larger, ROUNDING**2 * larger.max(initial=0.0))
+    return np.asarray((size > least[:, None]).sum(axis=1))
+
+
+def level_polygons(exact: Exact) -> tuple[Array, ...]:
+    """The corners (n, 2) of every cell in which E is constant: the cells of plateaus."""
+    plane, strata = exact.cells.plane, exact.strata
+    moving = ~strata.constant[np.arange(len(plane.face)) // 2] & (plane.face >= 0)
+    level: NDArray[np.bool_] = np.equal(strata.inside, 1)
+    level[plane.face[moving]] = False
+    return tuple(plane.place[plane.border(int(face))] for face in np.flatnonzero(level))

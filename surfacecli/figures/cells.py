@@ -1,0 +1,132 @@
+"""Style 'cells': one view from above, every cell filled by its error, its rank or its activity."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import Normalize, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from surfacecli.figures.box import Rectangle
+from surfacecli.figures.cellmap import CellMap
+from surfacecli.figures.height import measure_heights
+from surfacecli.figures.lettering import foot_lines, head_lines
+from surfacecli.figures.marks import legend_entries, mark_plane
+from surfacecli.figures.page import MARGIN, open_page
+from surfacecli.figures.picture import NO_CELLS, Picture
+from surfacecli.figures.sets import draw_sets, set_entries
+from surfacecli.figures.theme import FAINT, GREY, SHAPES, SMALL, WIDTH, theme
+from surfacecli.figures.ticks import Ticks, round_ticks, widest_label
+from surfacecli.figures.topview import BAR, draw_bar, draw_scale, place_plane
+
+#: What may fill the cells, and how the figure says it.
+FILLS = {
+    "error": "E inside each cell",
+    "rank": "rank of the Hessian in each cell",
+    "active": "active units in each cell",
+}
+BODY = 5.6
+#: Colours and names of the ranks 0, 1, 2 of a cell's Hessian.
+RANKS = (
+    ("#F7F1DE", "rank 0: flat or a slope"),
+    ("#A8D5A2", "rank 1: a trough"),
+    ("#4F9D69", "rank 2: a bowl"),
+)
+ACTIVE = "cividis"
+#: Up to so many cells have a border that can be seen.
+BORDERED = 1000
+
+
+def draw_cells(picture: Picture, fill: str = "error") -> Figure:
+    """One slice from above, its cells filled by E, the rank of its Hessian, or active units.
+
+    Raises `ValueError` where the picture has no cells (see `make_picture`), or for another filling.
+    """
+    cells = picture.cells
+    if cells is None:
+        raise ValueError(f"slice {picture.name}: {NO_CELLS}")
+    if fill not in FILLS:
+        raise ValueError(f"{fill!r} does not fill cells; choose {', '.join(FILLS)}")
+    with theme():
+        text_room = WIDTH - 2 * MARGIN
+        heading = f"{picture.heading}; {FILLS[fill]}"
+        head = head_lines(picture.title, heading, text_room)
+        foot = foot_lines(picture.provenance, text_room, remarks=picture.evidence)
+        entries = [
+            *(rank_entries(cells) if fill == "rank" else ()),
+            *legend_entries([picture]),
+            *set_entries([picture]),
+        ]
+        figure, below = open_page(WIDTH, BODY, head, foot, entries, picture.alarm)
+        rectangle = (MARGIN, below, WIDTH - 2 * MARGIN, BODY)
+        axes, colours = _place(figure, rectangle, picture, cells, fill)
+        _fill(axes, cells, colours)
+        draw_sets(axes, picture)
+        mark_plane(axes, picture)
+        return figure
+
+
+def _place(
+    figure: Figure, rectangle: Rectangle, picture: Picture, cells: CellMap, fill: str
+) -> tuple[Axes, NDArray[np.float64]]:
+    """Axes with their colour bar, and the colour of every cell (F, 4)."""
+    if fill == "error":
+        heights = measure_heights(cells.error)
+        ticks = heights.ticks(6)
+        axes, bar = place_plane(figure, rectangle, picture, 6, BAR + widest_label(ticks, SMALL))
+        draw_bar(figure, bar, heights, ticks)
+        return axes, heights.colour(heights.z)
+    if fill == "rank":
+        axes, _ = place_plane(figure, rectangle, picture, 6, 0.0)
+        return axes, _rank_colours()[cells.rank]
+    low, high = int(cells.active.min()), int(cells.active.max())
+    scale = ScalarMappable(Normalize(low - (low == high), high + (low == high)), ACTIVE)
+    ticks = _whole_ticks(low, high)
+    axes, bar = place_plane(figure, rectangle, picture, 6, 1.1)
+    draw_scale(figure, bar, scale, ticks, f"active of {cells.units:,}")
+    return axes, np.asarray(scale.to_rgba(cells.active))
+
+
+def _whole_ticks(low: int, high: int) -> Ticks:
+    """Ticks at whole numbers from low to high."""
+    if low == high:
+        return np.array([float(low)]), [f"{low:,}"]
+    positions, labels = round_ticks(low, high, 6)
+    whole = np.flatnonzero(positions == np.rint(positions))
+    return positions[whole], [labels[k] for k in whole]
+
+
+def _rank_colours() -> NDArray[np.float64]:
+    return np.array([to_rgba(colour) for colour, _ in RANKS])
+
+
+def rank_entries(cells: CellMap) -> Sequence[tuple[Artist, str]]:
+    """Entries of a legend: the ranks that there are, with the number of cells of each."""
+    counts = np.bincount(cells.rank, minlength=len(RANKS)).tolist()
+    return [
+        (Patch(facecolor=colour, edgecolor=GREY, linewidth=0.4), f"{name} {count:,}")
+        for (colour, name), count in zip(RANKS, counts, strict=True)
+        if count
+    ]
+
+
+def _fill(axes: Axes, cells: CellMap, colours: NDArray[np.float64]) -> None:
+    """The polygons; where there are many their borders have their own colour, to leave no gaps."""
+    few = len(cells) <= BORDERED
+    axes.add_collection(
+        PolyCollection(
+            cells.polygons(),
+            closed=True,
+            facecolors=colours,
+            edgecolors=FAINT if few else colours,
+            linewidths=0.35 if few else 0.25,
+            zorder=1,
+            rasterized=len(cells) > SHAPES,
+        ),
+        autolim=False,
+    )

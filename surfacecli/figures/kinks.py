@@ -1,0 +1,118 @@
+"""The kinks of a slice as lines on the view from above, one colour for each layer."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from surfacecli.figures.theme import SHAPES
+from surfacecli.geometry.exact.cells import Cells
+from surfacecli.network.transfers import Array
+
+Indices = NDArray[np.intp]
+
+#: More lines than this hide the surface: some are drawn, and the figure says how many.
+MOST = 150
+#: Colours of layers 1, 2, 3 ..., then again: apart from each other, from the colours of the
+#: surface and from its white contours.
+LAYERS = ("#111111", "#E8590C", "#F783AC", "#A5D8FF")
+#: Width in points and opacity of the lines, where there are up to so many and where there are most.
+FEW = 20
+CLEAR, THIN = (0.9, 0.9), (0.28, 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class KinkLines:
+    """The kinks that are drawn: `segments` (k, 2, 2) from (u, v) to (u, v), their `layer` (k,).
+
+    `drawn` of `total` lines: a line is all that one unit's kink on one data point is.
+    """
+
+    segments: Array
+    layer: Indices
+    drawn: int
+    total: int
+
+    @property
+    def layers(self) -> list[int]:
+        return sorted(set(self.layer.tolist()))
+
+    @property
+    def note(self) -> str:
+        """'kinks: 150 of 2,345 drawn', or nothing where all are."""
+        return "" if self.drawn == self.total else f"kinks: {self.drawn} of {self.total:,} drawn"
+
+
+def trace_kinks(cells: Cells, most: int = MOST) -> KinkLines:
+    """The kinks of the cells as lines, about `most` of them at most.
+
+    Past that an even choice is made: each layer has its share, and of a layer every so many-th line
+    by direction. Chosen lines are drawn whole. An edge on which several kinks lie is drawn once.
+    """
+    plane, layer_of = cells.plane, cells.kinks.layer
+    shared = np.array(plane.shared, dtype=np.intp).reshape(-1, 2)
+    own = np.flatnonzero(plane.label >= 0)
+    edge = np.concatenate([own, shared[:, 0]])
+    line = np.concatenate([plane.label[own], shared[:, 1]])
+    # Which kink runs along the window's own side is no line in it.
+    inner = plane.label[edge] >= 0
+    edge, line = edge[inner], line[inner]
+    lines, first = np.unique(line, return_index=True)
+    if len(lines) > most:
+        a, b = plane.place[plane.ends[edge[first]]].swapaxes(0, 1)
+        direction = np.arctan2(*(b - a).T) % np.pi
+        chosen = _choose_evenly(layer_of[lines], direction, most)
+        kept = np.isin(line, lines[chosen])
+        edge, line, drawn = edge[kept], line[kept], len(chosen)
+    else:
+        drawn = len(lines)
+    _, once = np.unique(edge, return_index=True)
+    edge, line = edge[once], line[once]
+    return KinkLines(plane.place[plane.ends[edge]], layer_of[line], drawn, len(lines))
+
+
+def _choose_evenly(layer: Indices, direction: Array, most: int) -> Indices:
+    """Some `most` of the lines with these layers (k,) and directions (k,), at least one a layer."""
+    chosen = []
+    for number in np.unique(layer):
+        mine = np.flatnonzero(layer == number)
+        mine = mine[np.argsort(direction[mine], kind="stable")]
+        share = max(1, len(mine) * most // len(layer))
+        chosen.append(mine[np.linspace(0, len(mine) - 1, share).round().astype(np.intp)])
+    return np.concatenate(chosen)
+
+
+def colour_of_layer(layer: int) -> str:
+    """The colour of a layer's kinks."""
+    return LAYERS[(layer - 1) % len(LAYERS)]
+
+
+def draw_kinks(axes: Axes, kinks: KinkLines, small: bool = False) -> None:
+    """The lines over the surface and its contours, below the marks; the first layer on top."""
+    share = np.clip(np.log(max(kinks.drawn, 1) / FEW) / np.log(MOST / FEW), 0.0, 1.0)
+    width, opacity = (1 - share) * np.array(CLEAR) + share * np.array(THIN)
+    for layer in reversed(kinks.layers):
+        segments = kinks.segments[kinks.layer == layer]
+        collection = LineCollection(
+            list(segments),
+            colors=colour_of_layer(layer),
+            linewidths=width * (0.7 if small else 1.0),
+            alpha=opacity,
+            zorder=2.2,
+            rasterized=len(segments) > SHAPES,
+        )
+        collection.set_gid(f"kinks of layer {layer}")
+        axes.add_collection(collection, autolim=False)
+
+
+def kink_entries(drawn: Iterable[KinkLines | None]) -> Sequence[tuple[Line2D, str]]:
+    """Entries of a legend: the layers that have kinks in some of the pictures."""
+    layers = {layer for kinks in drawn if kinks is not None for layer in kinks.layers}
+    return [
+        (Line2D([], [], color=colour_of_layer(layer), lw=1.0), f"kinks of layer {layer}")
+        for layer in sorted(layers)
+    ]

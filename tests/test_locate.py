@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from oracles import make_objective, make_slice_by_hand, random_objective, random_slice
 
+from surfacecli.geometry import locate
 from surfacecli.geometry.exact.cells import Cells, find_cells
 from surfacecli.geometry.locate import locate_grid, measure_areas
 from surfacecli.geometry.slices import Slice, Window
@@ -71,6 +72,52 @@ def test_rows_through_every_vertex():
     middle = cells.inner_points[found[inside]]
     same = (here == linear_pieces(cells.slice, middle[:, 0], middle[:, 1])).all(axis=1)
     assert same.all()
+
+
+def roof() -> Slice:
+    """Kinks on u = v - 1 and u = 1 - v, which meet in the middle of the window's upper side."""
+    weights = [[[0.0, -1], [0, -1]], [[1.0, 1]]]
+    objective = make_objective(weights, ["abs", "identity"], [[1, 1]], [[0]])
+    along_u, along_v = [[1, 0], [-1, 0]], [[0, 1], [0, 1]]
+    # h = (u + v - 1, v - u - 1): the constant part is the origin.
+    return Slice(
+        "roof",
+        objective,
+        {1: np.array(weights[0])},
+        {1: np.array(along_u, dtype=float)},
+        {1: np.array(along_v, dtype=float)},
+    )
+
+
+@pytest.mark.parametrize("v", [np.linspace(-1, 1, 5), np.linspace(0, 2, 5)])
+def test_kinks_that_meet_on_a_row(v, monkeypatch):
+    # The order along the row is right by itself: no point is held against every cell.
+    monkeypatch.setattr(locate, "_deepest", None)
+    cells = find_cells(roof(), Window(-1, 1, float(v[0]), float(v[-1])))
+    u = np.linspace(-0.9, 0.9, 7)
+    found = locate_grid(cells, u, v)
+    for row, column in np.argwhere(found >= 0):
+        middle = cells.inner_points[found[row, column]]
+        here, there = (
+            (np.sign(a + b - 1), np.sign(b - a - 1))
+            for a, b in ((u[column], v[row]), (float(middle[0]), float(middle[1])))
+        )
+        assert here == there
+    on_kink = (u + v[:, None] == 1) | (v[:, None] - u == 1)
+    assert ((found == -1) == on_kink).all()
+
+
+def test_the_distances_have_the_last_word(monkeypatch):
+    cells, u, v = random_cells(2, Window()), np.linspace(-1, 1, 9), np.linspace(-1, 1, 7)
+    expected = locate_grid(cells, u, v)
+    right = locate._cross_rows
+
+    def spoilt(*arguments):
+        crossings = right(*arguments)
+        return locate.Crossings(crossings.start, crossings.place, np.roll(crossings.right, 1))
+
+    monkeypatch.setattr(locate, "_cross_rows", spoilt)
+    assert (locate_grid(cells, u, v) == expected).all()
 
 
 @pytest.mark.parametrize("seed", range(6))

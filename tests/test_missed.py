@@ -141,6 +141,15 @@ def test_a_plateau_is_one_claim():
     assert plateau not in missed.unshown
 
 
+def test_saddles_of_the_border_are_not_asked_for():
+    # On [-2, 2] x [1, 2] the point (0, 1) is a saddle of what lies inside: no grid can show it.
+    missed = audit(abs_cross(), Window(-2, 2, 1, 2), (6, 5))
+    kinds = [p.kind for p in missed.exact.border]
+    assert sorted(kinds) == ["maximum"] * 3 + ["minimum"] * 2 + ["saddle"]
+    assert missed.showable == 5
+    assert not missed.unshown
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_against_loops(seed):
     rng = np.random.default_rng(seed)

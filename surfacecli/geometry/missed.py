@@ -113,7 +113,7 @@ def find_missed(exact: Exact, grid: Grid) -> Missed:
             if p.kind == kind and not (p.on_border and kind == "saddle")
         ]
         showable += len(wanted)
-        claims[kind], seen = _judge(exact, grid, cell, groups, wanted)
+        claims[kind], seen = _judge(grid, groups, wanted)
         unshown += [p for p, is_seen in zip(wanted, seen, strict=True) if not is_seen]
     return Missed(
         exact,
@@ -139,12 +139,12 @@ def _shown(grid: Grid) -> dict[PointKind, list[Indices]]:
 
 
 def _judge(
-    exact: Exact, grid: Grid, cell: Indices, groups: list[Indices], wanted: list[StationaryPoint]
+    grid: Grid, groups: list[Indices], wanted: list[StationaryPoint]
 ) -> tuple[Claims, Flags]:
     """The claims with what is true of them, and which of the wanted points one of them shows."""
     members = np.concatenate([*groups, np.zeros((0, 2), dtype=np.intp)])
     group = np.repeat(np.arange(len(groups)), [len(m) for m in groups])
-    near = _near(exact, grid, cell, members, wanted)
+    near = _near(grid, members, wanted)
     seen: Flags = np.asarray(near.any(axis=0))
     true = np.zeros(len(groups), dtype=np.bool_)
     true[group[near.any(axis=1)]] = True
@@ -154,9 +154,7 @@ def _judge(
     return Claims(places, grid.error[rows, columns], true), seen
 
 
-def _near(
-    exact: Exact, grid: Grid, cell: Indices, members: Indices, points: Sequence[StationaryPoint]
-) -> Flags:
+def _near(grid: Grid, members: Indices, points: Sequence[StationaryPoint]) -> Flags:
     """Which grid points (m, 2) lie within a grid step of which stationary points: (m, P)."""
     step = _steps(grid)
     rows, columns = members.T
@@ -166,17 +164,10 @@ def _near(
         return near
     at = np.array([(p.u, p.v) for p in points])
     near |= (np.abs(places[:, None] - at) <= (1.0 + SLACK) * step).all(axis=2)
-    level = _level_cells(exact)
-    equal = EQUAL * np.abs(grid.error).max()
     for number, point in enumerate(points):
+        # Equal grid points on a plateau are one claim, with members within a step of its rim.
         for start, end in point.outline:
             near[:, number] |= _meets(places, step, np.array(start), np.array(end))
-        if point.support == "plateau" and point.extent is not None:
-            u0, u1, v0, v1 = point.extent
-            inside = (cell[rows, columns] >= 0) & level[cell[rows, columns]]
-            inside &= np.abs(grid.error[rows, columns] - point.error) <= equal
-            inside &= (places[:, 0] >= u0) & (places[:, 0] <= u1)
-            near[:, number] |= inside & (places[:, 1] >= v0) & (places[:, 1] <= v1)
     return near
 
 
@@ -193,15 +184,6 @@ def _meets(places: Array, step: Array, start: Array, end: Array) -> Flags:
         enter = np.maximum(enter, bounds.min(axis=0))
         leave = np.minimum(leave, bounds.max(axis=0))
     return np.asarray(enter <= leave)
-
-
-def _level_cells(exact: Exact) -> Flags:
-    """The cells all of whose sides have constant E: there E is constant."""
-    face = exact.cells.plane.face
-    half = np.flatnonzero((face >= 0) & ~np.repeat(exact.strata.constant, 2))
-    level = np.ones(len(exact.cells), dtype=np.bool_)
-    level[face[half]] = False
-    return level
 
 
 def _steps(grid: Grid) -> Array:

@@ -64,10 +64,22 @@ def hessian_ranks(curvatures: Array) -> Indices:
     return np.asarray((size > least[:, None]).sum(axis=1))
 
 
-def level_polygons(exact: Exact) -> tuple[Array, ...]:
-    """The corners (n, 2) of every cell in which E is constant: the cells of plateaus."""
+@dataclass(frozen=True, eq=False)
+class LevelCells:
+    """The cells in which E is constant, those of plateaus: numbers (k,), `error` (k,), corners."""
+
+    cells: Indices
+    error: Array
+    polygons: tuple[Array, ...]
+
+
+def find_level(exact: Exact) -> LevelCells:
+    """The cells in which E is constant."""
     plane, strata = exact.cells.plane, exact.strata
     moving = ~strata.constant[np.arange(len(plane.face)) // 2] & (plane.face >= 0)
     level: NDArray[np.bool_] = np.equal(strata.inside, 1)
     level[plane.face[moving]] = False
-    return tuple(plane.place[plane.border(int(face))] for face in np.flatnonzero(level))
+    cells = np.flatnonzero(level)
+    error = exact.errors.value(cells, exact.cells.inner_points[cells])
+    polygons = tuple(plane.place[plane.border(face)] for face in cells.tolist())
+    return LevelCells(cells, error, polygons)

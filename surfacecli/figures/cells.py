@@ -19,7 +19,7 @@ from surfacecli.figures.lettering import foot_lines, head_lines
 from surfacecli.figures.marks import legend_entries, mark_plane
 from surfacecli.figures.page import MARGIN, open_page
 from surfacecli.figures.picture import NO_CELLS, Picture
-from surfacecli.figures.sets import draw_sets, set_entries
+from surfacecli.figures.sets import draw_outlines, hatch_level, set_entries
 from surfacecli.figures.theme import FAINT, GREY, SHAPES, SMALL, WIDTH, theme
 from surfacecli.figures.ticks import Ticks, round_ticks, widest_label
 from surfacecli.figures.topview import BAR, draw_bar, draw_scale, place_plane
@@ -38,7 +38,7 @@ RANKS = (
     ("#4F9D69", "rank 2: a bowl"),
 )
 ACTIVE = "cividis"
-#: Up to so many cells have a border that can be seen.
+#: Up to so many cells have a border that can be seen; thinner the more there are.
 BORDERED = 1000
 
 
@@ -66,7 +66,9 @@ def draw_cells(picture: Picture, fill: str = "error") -> Figure:
         rectangle = (MARGIN, below, WIDTH - 2 * MARGIN, BODY)
         axes, colours = _place(figure, rectangle, picture, cells, fill)
         _fill(axes, cells, colours)
-        draw_sets(axes, picture)
+        if picture.level is not None:
+            hatch_level(axes, picture.level, colours[picture.level.cells])
+        draw_outlines(axes, picture)
         mark_plane(axes, picture)
         return figure
 
@@ -124,7 +126,7 @@ def _fill(axes: Axes, cells: CellMap, colours: NDArray[np.float64]) -> None:
             closed=True,
             facecolors=colours,
             edgecolors=FAINT if few else colours,
-            linewidths=0.35 if few else 0.25,
+            linewidths=4.0 / max(np.sqrt(len(cells)), 10.0) if few else 0.25,
             zorder=1,
             rasterized=len(cells) > SHAPES,
         ),

@@ -15,11 +15,11 @@ from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
 
-#: More lines than this hide the surface: some are drawn, and the figure says how many.
-MOST = 150
-#: Colours of layers 1, 2, 3 ..., then again: apart from each other, from the colours of the
-#: surface and from its white contours.
-LAYERS = ("#111111", "#E8590C", "#F783AC", "#A5D8FF")
+#: More lines than `LIMIT` hide the surface: `MOST` are drawn, and the figure says how many.
+LIMIT, MOST = 200, 150
+#: Colours of layers 1, 2, 3 ..., then again: they show on the dark and the light end of the
+#: surface's colours, apart from each other and from the white contours.
+LAYERS = ("#FF5A36", "#7CD5FF", "#FFB3E6", "#111111")
 #: Width in points and opacity of the lines, where there are up to so many and where there are most.
 FEW = 20
 CLEAR, THIN = (0.9, 0.9), (0.28, 0.5)
@@ -47,11 +47,11 @@ class KinkLines:
         return "" if self.drawn == self.total else f"kinks: {self.drawn} of {self.total:,} drawn"
 
 
-def trace_kinks(cells: Cells, most: int = MOST) -> KinkLines:
-    """The kinks of the cells as lines, about `most` of them at most.
+def trace_kinks(cells: Cells, limit: int = LIMIT, most: int = MOST) -> KinkLines:
+    """The kinks of the cells as lines: up to `limit` all of them, else about `most`.
 
-    Past that an even choice is made: each layer has its share, and of a layer every so many-th line
-    by direction. Chosen lines are drawn whole. An edge on which several kinks lie is drawn once.
+    The choice is even: each layer has its share, and of a layer every so many-th line by direction.
+    Chosen lines are drawn whole. An edge on which several kinks lie is drawn once.
     """
     plane, layer_of = cells.plane, cells.kinks.layer
     shared = np.array(plane.shared, dtype=np.intp).reshape(-1, 2)
@@ -62,7 +62,7 @@ def trace_kinks(cells: Cells, most: int = MOST) -> KinkLines:
     inner = plane.label[edge] >= 0
     edge, line = edge[inner], line[inner]
     lines, first = np.unique(line, return_index=True)
-    if len(lines) > most:
+    if len(lines) > limit:
         a, b = plane.place[plane.ends[edge[first]]].swapaxes(0, 1)
         direction = np.arctan2(*(b - a).T) % np.pi
         chosen = _choose_evenly(layer_of[lines], direction, most)

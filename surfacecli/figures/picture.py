@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from surfacecli.figures.cellmap import CellMap, level_polygons, map_cells
+from surfacecli.figures.cellmap import CellMap, LevelCells, find_level, map_cells
 from surfacecli.figures.kinks import KinkLines, trace_kinks
 from surfacecli.geometry.claim import Verdict
 from surfacecli.geometry.exact.points import Audit
@@ -35,9 +35,9 @@ class Picture:
     such a slice from another side). `sampled` where the points may not be all; `provenance` one
     line that says what made the picture.
 
-    Of a slice with exact cells: `kinks` as lines, `level` the polygons (n, 2) on which E is
-    constant, `audit` of the points and the `cell_count` that it went over; `cells` themselves where
-    they were asked for.
+    Of a slice with exact cells: `kinks` as lines, `level` the cells in which E is constant, `audit`
+    of the points and the `cell_count` that it went over; `cells` themselves where they were asked
+    for.
 
     Raises `ValueError` where the arrays do not fit or are not finite.
     """
@@ -58,7 +58,7 @@ class Picture:
     sampled: bool = True
     provenance: str = ""
     kinks: KinkLines | None = None
-    level: tuple[Array, ...] = ()
+    level: LevelCells | None = None
     audit: Audit | None = None
     cell_count: int = 0
     cells: CellMap | None = None
@@ -137,7 +137,7 @@ def make_picture(
         sampled=verdict.method == "sampled",
         provenance=provenance,
         kinks=trace_kinks(exact.cells) if exact else None,
-        level=level_polygons(exact) if exact else (),
+        level=find_level(exact) if exact else None,
         audit=exact.audit if exact else None,
         cell_count=len(exact.cells) if exact else 0,
         cells=map_cells(exact) if exact and cells else None,

@@ -10,31 +10,42 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
 
+from surfacecli.figures.cellmap import LevelCells
 from surfacecli.figures.marks import KINDS
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.theme import INK, SHAPES
 from surfacecli.network.transfers import Array
 
 HATCH = "////"
+#: Weights of red, green and blue in the brightness of a colour, and what is dark.
+BRIGHTNESS, DARK = np.array([0.299, 0.587, 0.114]), 0.45
 #: Widths of the lines, in points.
 RIM, COURSE = 1.0, 1.6
 
 
-def draw_sets(axes: Axes, picture: Picture, small: bool = False) -> None:
-    """Hatching where E is constant; rims and courses in the colour of their kind."""
-    if picture.level:
-        axes.add_patch(
-            PathPatch(
-                _compound(picture.level),
-                facecolor="none",
-                edgecolor=INK,
-                linewidth=0.0,
-                hatch=HATCH,
-                zorder=2.6,
-                rasterized=len(picture.level) > SHAPES,
+def hatch_level(axes: Axes, level: LevelCells, ground: NDArray[np.float64]) -> None:
+    """Hatching where E is constant: white on dark and dark on light ground, colours (k, 4)."""
+    dark = ground[:, :3] @ BRIGHTNESS < DARK
+    for chosen, colour in ((dark, "white"), (~dark, INK)):
+        polygons = [level.polygons[k] for k in np.flatnonzero(chosen)]
+        if polygons:
+            axes.add_patch(
+                PathPatch(
+                    _compound(polygons),
+                    facecolor="none",
+                    edgecolor=colour,
+                    linewidth=0.0,
+                    hatch=HATCH,
+                    zorder=2.6,
+                    rasterized=len(polygons) > SHAPES,
+                )
             )
-        )
+
+
+def draw_outlines(axes: Axes, picture: Picture, small: bool = False) -> None:
+    """Rims of plateaus and courses of valleys in the colour of their kind."""
     outlines: dict[tuple[str, str], list[Array]] = {}
     for point in picture.points:
         if point.outline:
@@ -69,7 +80,7 @@ def set_entries(pictures: Iterable[Picture]) -> Sequence[tuple[Artist, str]]:
     """Entries of a legend: what hatching and thick lines are."""
     level, kinds = False, set[str]()
     for picture in pictures:
-        level |= bool(picture.level)
+        level |= picture.level is not None and len(picture.level.cells) > 0
         kinds |= {p.kind for p in picture.points if p.outline and p.support == "valley"}
     hatched = Patch(facecolor="none", edgecolor=INK, linewidth=0.0, hatch=2 * HATCH)
     entries: list[tuple[Artist, str]] = [(hatched, "E is constant")] if level else []

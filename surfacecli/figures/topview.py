@@ -14,7 +14,7 @@ from surfacecli.figures.kinks import draw_kinks
 from surfacecli.figures.lettering import text_width
 from surfacecli.figures.marks import mark_plane
 from surfacecli.figures.picture import Picture
-from surfacecli.figures.sets import draw_sets
+from surfacecli.figures.sets import draw_outlines, hatch_level
 from surfacecli.figures.shading import facet_slopes, shade
 from surfacecli.figures.surface3d import contour_lines
 from surfacecli.figures.theme import COLOURS, SMALL, TEXT
@@ -62,7 +62,9 @@ def draw_plane(
     )
     if picture.kinks is not None:
         draw_kinks(axes, picture.kinks, small)
-    draw_sets(axes, picture, small)
+    if picture.level is not None:
+        hatch_level(axes, picture.level, heights.colour(heights.of(picture.level.error)))
+    draw_outlines(axes, picture, small)
     mark_plane(axes, picture)
     draw_bar(figure, bar, heights, ticks_e)
     return axes

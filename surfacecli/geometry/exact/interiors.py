@@ -85,7 +85,7 @@ def inside_by_gradient(cells: Cells, errors: CellErrors, by_border: Indices) -> 
     near = NEAR * max(cells.window.u1 - cells.window.u0, cells.window.v1 - cells.window.v0)
     quadratic = isinstance(errors, Quadratics)
     left, places = np.arange(len(cells)), cells.inner_points
-    reach = 2.0 * _diameters(cells)
+    reach = np.zeros(0) if quadratic else 2.0 * _diameters(cells)
     for _ in range(1 if quadratic else STEPS):
         gradient, size = errors.gradient(left, places)
         if not quadratic:

@@ -16,6 +16,7 @@ from surfacecli.geometry.exact.polynomials import CellErrors, cell_errors
 from surfacecli.geometry.exact.sets import SetReader, find_groups
 from surfacecli.geometry.exact.strata import Strata, find_strata
 from surfacecli.geometry.exact.survey import Survey
+from surfacecli.geometry.exact.telling import Progress
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.geometry.stationary import PointKind, StationaryPoint
 from surfacecli.network.transfers import Array
@@ -60,12 +61,13 @@ class Exact:
     curvatures: Array
 
 
-def examine_cells(slice: Slice, window: Window) -> Exact:
+def examine_cells(slice: Slice, window: Window, progress: Progress | None = None) -> Exact:
     """Find all stationary points of a window of a within-layer slice of a piecewise-linear net.
 
-    The loss must be convex. Raises `ValueError` where the slice has no polygonal cells.
+    The loss must be convex. `progress` is told how many kinks are cut, as by `find_cells`.
+    Raises `ValueError` where the slice has no polygonal cells.
     """
-    cells = find_cells(slice, window)
+    cells = find_cells(slice, window, progress)
     errors = cell_errors(cells)
     strata = find_strata(cells, errors)
     survey = Survey(cells, errors, strata)

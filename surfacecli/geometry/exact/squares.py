@@ -99,30 +99,27 @@ def fan_quadratics(cells: Cells, rays: Rays) -> Quadratics:
     So each input is looked at in its own few cones only, not in all.
     """
     squares, opening = SquaredInputs(cells), Opening.of(cells.window)
-    gained = np.zeros((6, len(cells)))
     start, level = squares.coefficients(affine_outputs(cells, cells.inner_points[:1]), np.s_[:])
-    gained[:, 0] = start[0]
-    order = np.lexsort((rays.spoke, rays.input))
-    bounds = np.searchsorted(rays.input[order], np.arange(len(cells.inputs) + 1))
-    length = np.hypot(rays.direction[:, 0], rays.direction[:, 1])
-    unit = rays.direction / length[:, None]
+    spoke, direction, bounds = _own_rays(cells, rays, opening)
+    gained = np.empty((len(spoke), 6))
     for m in range(len(cells.inputs)):
-        own = order[bounds[m] : bounds[m + 1]]
-        if not opening.is_turn:  # rays on the window's sides change nothing inside
-            own = own[(rays.spoke[own] > 0) & (rays.spoke[own] < len(cells))]
-        if not len(own):
+        own = np.s_[bounds[m] : bounds[m + 1]]
+        at = direction[own]
+        if not len(at):
             continue
-        spokes, first = np.unique(rays.spoke[own], return_index=True)
-        at = unit[own[first]]
         if opening.is_turn:
             between = np.concatenate([at[-1:], at, at[:1]])
         else:
             between = np.concatenate([opening.first[None], at, opening.last[None]])
         o = outputs_at(cells.slice, cells.inputs[m : m + 1], _bisectors(between))
         quadratics, _ = squares.coefficients(o, np.s_[m : m + 1])
-        inner = spokes > 0  # the first cone has its quadratic already
-        gained[:, spokes[inner]] += np.diff(quadratics, axis=0)[inner].T
-    coefficients = np.cumsum(gained, axis=1).T
+        gained[own] = quadratics[1:] - quadratics[:-1]
+    gained[spoke == 0] = 0.0  # the first cone has its quadratic already
+    coefficients = np.empty((len(cells), 6))
+    for k in range(6):
+        sums = np.bincount(spoke, weights=gained[:, k], minlength=len(cells))
+        sums[0] = start[0, k]
+        coefficients[:, k] = np.cumsum(sums)
     coefficients[:, 0] += squares.scatter
     # What rounding may have taken from the running sums joins the size of the terms.
     lost = np.sqrt(len(rays.spoke)) * 2.0**-52 / LEVEL
@@ -131,6 +128,22 @@ def fan_quadratics(cells: Cells, rays: Rays) -> Quadratics:
     linear = np.abs(coefficients[:, 1:3]).max(axis=1) + lost * largest[1:3].max()
     sizes = linear + lost * reach * largest[3:].max() + level.max()
     return Quadratics(squares.scale * coefficients, squares.scale * sizes)
+
+
+def _own_rays(cells: Cells, rays: Rays, opening: Opening) -> tuple[Indices, Array, Indices]:
+    """Spoke and unit vector of each ray, input by input, once each; bounds[m] is input m's first.
+
+    Without rays on the window's sides, which change nothing inside.
+    """
+    order = np.lexsort((rays.spoke, rays.input))
+    spoke, number = rays.spoke[order], rays.input[order]
+    wanted = np.concatenate([[True], (np.diff(spoke) != 0) | (np.diff(number) != 0)])
+    if not opening.is_turn:
+        wanted &= (spoke > 0) & (spoke < len(cells))
+    order, spoke, number = order[wanted], spoke[wanted], number[wanted]
+    direction = rays.direction[order]
+    direction /= np.hypot(direction[:, 0], direction[:, 1])[:, None]
+    return spoke, direction, np.searchsorted(number, np.arange(len(cells.inputs) + 1))
 
 
 def _bisectors(directions: Array) -> Array:

@@ -1,7 +1,6 @@
 """What the reading of stationary points needs to know of all cells, each looked up once."""
 
 import itertools
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,7 @@ class Survey:
     def __init__(self, cells: Cells, errors: CellErrors, strata: Strata) -> None:
         self.cells, self.errors, self.strata, plane = cells, errors, strata, cells.plane
         self.plane = plane
+        self._samples = Lookup(cells.input_of)
         self.edge_index = 1 - strata.edge_falls
         beside = np.flatnonzero(plane.face >= 0)
         self.face_at = np.zeros(len(plane.place), dtype=np.intp)
@@ -67,20 +67,22 @@ class Survey:
     def kinks(self, edges: Indices) -> tuple[tuple[int, int, int], ...]:
         """(layer, unit, data point) of everything that has its kink on one of the edges."""
         kinks, plane = self.cells.kinks, self.plane
-        labels = set(plane.label[edges].tolist())
-        labels.update(label for e in edges.tolist() for label in plane.also.get(e, ()))
-        every = _with_twins((label for label in labels if label >= 0), plane.twins)
-        k = np.array(sorted(every), dtype=np.intp)
-        samples = [kinks.samples[number] for number in kinks.input[k].tolist()]
-        count = np.array([len(rows) for rows in samples], dtype=np.intp)
+        k = np.unique(plane.label[edges])
+        more = (
+            [label for e in edges.tolist() for label in plane.also.get(e, ())] if plane.also else []
+        )
+        k = np.unique(np.concatenate([k[k >= 0], np.array(more, dtype=np.intp)]))
+        if plane.twins:
+            twins = [plane.twins.get(label, [label]) for label in k.tolist()]
+            k = np.array(sorted(itertools.chain.from_iterable(twins)), dtype=np.intp)
         if not len(k):
             return ()
-        columns = (
-            np.repeat(kinks.layer[k], count),
-            np.repeat(kinks.unit[k], count),
-            np.concatenate(samples) + 1,
-        )
-        return tuple(sorted(set(zip(*(part.tolist() for part in columns), strict=True))))
+        rows, owner = self._samples.of(kinks.input[k])
+        layer, unit, sample = kinks.layer[k][owner], kinks.unit[k][owner], rows + 1
+        order = np.lexsort((sample, unit, layer))
+        rows = np.stack([layer, unit, sample], axis=1)[order]
+        new = np.concatenate([[True], (rows[1:] != rows[:-1]).any(axis=1)])
+        return tuple(map(tuple, rows[new].tolist()))
 
     def areas(self, faces: Indices) -> Array:
         """The areas of faces (k,)."""
@@ -92,7 +94,3 @@ class Survey:
         twice = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
         areas = np.bincount(owner, weights=0.5 * twice, minlength=len(faces))
         return np.asarray(areas, dtype=np.float64)
-
-
-def _with_twins(labels: Iterable[int], twins: dict[int, list[int]]) -> set[int]:
-    return set(itertools.chain.from_iterable(twins.get(label, [label]) for label in labels))

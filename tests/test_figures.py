@@ -335,7 +335,7 @@ def test_panels_of_too_many_or_none_are_refused(count: int) -> None:
 
 
 def test_unknown_style_is_refused() -> None:
-    with pytest.raises(ValueError, match="'old' is not a style of figures; choose modern or post"):
+    with pytest.raises(ValueError, match="'old' is not a style of figures; choose modern"):
         draw_surface(picture(), "old")
 
 

@@ -35,7 +35,7 @@ def draw_panels(pictures: Sequence[Picture], style: str) -> Figure:
         head = head_lines(pictures[0].title, "", text_room) if modern else []
         foot = []
         for line in dict.fromkeys(p.provenance for p in pictures):
-            foot += foot_lines(line, text_room, 1)
+            foot += foot_lines(line, text_room)
         if modern:
             said = ((p.name, remarks(p)) for p in pictures)
             found = "; ".join(f"{name} {words}" for name, words in said if words)

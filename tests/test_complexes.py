@@ -108,14 +108,19 @@ def test_kinks_on_kinks():
     exact = examine_cells(twins(), Window(-1, 1, -1, 1))
     arrays = flatten_complex(exact)
     check_kinks(exact.cells.slice, arrays)
-    # u + 2v = 0 bends both hidden units, for both data points.
-    (edge,) = np.flatnonzero(arrays["edge_kink"] >= 0)
-    kinks = {int(arrays["edge_kink"][edge])} | set(arrays["more_kinks"][:, 1].tolist())
-    units = {(int(arrays["kink_layer"][k]), int(arrays["kink_unit"][k])) for k in kinks}
-    assert {(1, 1), (1, 2)} <= units
-    for kink in kinks:
-        first, end = arrays["kink_sample_start"][kink : kink + 2]
-        assert arrays["kink_samples"][first:end].tolist() == [1, 2]
+    # u + 2v = 0 bends both hidden units, for both data points, on each edge that lies on it.
+    made = np.flatnonzero(arrays["edge_kink"] >= 0)
+    assert len(made)
+    for edge in made:
+        u, v = arrays["vertices"][arrays["edges"][edge]].T
+        assert u + 2 * v == pytest.approx([0, 0], abs=1e-14)
+        more = arrays["more_kinks"][arrays["more_kinks"][:, 0] == edge, 1]
+        kinks = {int(arrays["edge_kink"][edge]), *more.tolist()}
+        units = {(int(arrays["kink_layer"][k]), int(arrays["kink_unit"][k])) for k in kinks}
+        assert {(1, 1), (1, 2)} <= units
+        for kink in kinks:
+            first, end = arrays["kink_sample_start"][kink : kink + 2]
+            assert arrays["kink_samples"][first:end].tolist() == [1, 2]
 
 
 def test_points_are_those_found():

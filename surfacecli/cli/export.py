@@ -41,7 +41,7 @@ MOST_TRIANGLES = 2e7
     "--mesh-size",
     type=click.FloatRange(min=0.0, min_open=True),
     metavar="SIZE",
-    help="With --cells: longest side of a triangle, in u and v; by default the grid's spacing.",
+    help="With --cells: size of the triangles, in u and v; by default the grid's spacing.",
 )
 @budget_option
 @force_option

@@ -47,7 +47,7 @@ def write_file(path: Path, content: bytes, *, force: bool = False) -> None:
         _replace(path, content)
     except (OSError, ValueError) as problem:  # ValueError: a name that no system call takes
         reason = getattr(problem, "strerror", None) or str(problem)
-        raise SurfaceError(f"cannot {doing}: {reason}; choose another --output") from problem
+        raise SurfaceError(f"cannot {doing}: {reason}; choose another place") from problem
 
 
 def made_by_us(path: Path) -> bool:
@@ -98,7 +98,7 @@ def _refuse_foreign(path: Path, force: bool) -> None:
     if not force and not made_by_us(path):
         raise SurfaceError(
             f"{_shown(path)} exists and was not made by surface; "
-            "choose another --output, or give --force to overwrite it"
+            "choose another name or folder, or give --force to overwrite it"
         )
 
 

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from surfacecli import __version__
+from surfacecli.errors import SurfaceError
 from surfacecli.figures import draw_surface, make_picture
 from surfacecli.figures.picture import Picture, SectionPicture
 from surfacecli.geometry.section import Section
@@ -15,17 +16,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(result: Result, style: str | None = None) -> "Figure":
-    """A matplotlib figure of one result, in the style of its study or in another."""
-    return draw_surface(picture_of(result), style or result.study.style)
+def draw(result: Result, style: str | None = None, fill: str = "error") -> "Figure":
+    """A matplotlib figure of one result, in the style of its study or in another.
+
+    Style `cells` fills the exact cells by `fill`: error, rank or active. Raises `SurfaceError`
+    where it is asked for and the result is not exact.
+    """
+    style = style or result.study.style
+    if style == "cells" and result.verdict.exact is None:
+        raise SurfaceError(
+            f"slice {result.slice.name} has no exact cells to draw; choose --style modern, or a "
+            "slice within one layer of a piecewise-linear net"
+        )
+    return draw_surface(picture_of(result, cells=style == "cells"), style, fill)
 
 
-def picture_of(result: Result) -> Picture:
-    """What a figure of a result shows."""
+def picture_of(result: Result, cells: bool = False) -> Picture:
+    """What a figure of a result shows; `cells` for style cells."""
     study = result.study
     n_u, n_v = study.resolution
     line = f"{origin_line(study, result.slice)}, {n_u} x {n_v}"
-    return make_picture(result.grid, result.verdict, study.preset.title, line)
+    return make_picture(result.grid, result.verdict, study.preset.title, line, cells=cells)
 
 
 def section_picture(study: Study, slice: Slice, section: Section) -> SectionPicture:

@@ -99,7 +99,12 @@ def _assemble(
     if network is not None:
         slices = build_slices(spec.slices or {}, network, objective, ledger)
     problems += ledger.problems
-    if problems or objective is None:
+    window = None
+    try:
+        window = Window(*spec.window.u, *spec.window.v)
+    except ValueError as error:
+        problems.append(Problem(str(error), ("window",)))
+    if problems or objective is None or window is None:
         return None
     return Preset(
         name=path.stem,
@@ -108,7 +113,7 @@ def _assemble(
         files=(path, *ledger.files),
         objective=objective,
         slices=slices,
-        window=Window(*spec.window.u, *spec.window.v),
+        window=window,
         resolution=_both(spec.resolution),
         style=spec.figure.style,
         seeds=ledger.seeds,
@@ -129,9 +134,17 @@ def _whole(path: KeyPath) -> KeyPath:
 
 
 def _without(value: dict[str, object], wrong: set[KeyPath], at: KeyPath = ()) -> dict[str, object]:
-    """The mapping without the values at the wrong paths, at any depth."""
-    return {
-        key: _without(part, wrong, (*at, key)) if isinstance(part, dict) else part
-        for key, part in value.items()
-        if (*at, key) not in wrong
-    }
+    """The mapping without the values at the wrong paths, at any depth.
+
+    A mapping that has lost all that it held goes too: empty it would be wrong again.
+    """
+    left: dict[str, object] = {}
+    for key, part in value.items():
+        if (*at, key) in wrong:
+            continue
+        if isinstance(part, dict) and part:
+            part = _without(part, wrong, (*at, key))
+            if not part:
+                continue
+        left[key] = part
+    return left

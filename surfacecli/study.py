@@ -19,7 +19,7 @@ from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.presets import Preset, load_preset
 
 #: Grid points along an axis where neither preset nor option says: the post's own for its style.
-RESOLUTION = {"post": 41, "modern": 61}
+RESOLUTION = {"post": 41, "modern": 61, "cells": 61}
 #: Announce grids that take longer than this (seconds) or more memory than this (bytes).
 LONG, LARGE = 10.0, 1 << 30
 #: Cells of a slice that are found without asking, and what one takes (seconds, an upper guess).
@@ -90,6 +90,10 @@ class Study:
         """
         if self.method == "sampled":
             return Plan("sampled", None, None)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._plan(slice)
+
+    def _plan(self, slice: Slice) -> "Plan":
         if not exact_applies(slice):
             reason = f"slice {slice.name}: {why_not_exact(slice)}"
             if self.method == "exact":

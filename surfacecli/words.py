@@ -9,6 +9,13 @@ _PLURALS = {"minimum": "minima", "maximum": "maxima", "saddle": "saddles", "shou
 _SETS = {"valley": "valleys", "plateau": "plateaus"}
 
 
+def theorem_words(applies: bool, holds: bool) -> str:
+    """'applies, holds', 'applies, VIOLATED' or 'does not apply'."""
+    if not applies:
+        return "does not apply"
+    return "applies, holds" if holds else "applies, VIOLATED"
+
+
 def plural(description: str, count: int) -> str:
     """'3 smooth minima' from 'smooth minimum' and 3."""
     if count == 1:

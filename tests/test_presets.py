@@ -501,3 +501,35 @@ def test_a_hundred_lines_are_enough(write: Write) -> None:
     found = problems_of(write("network: {widths: [" + "x, " * 5000 + "]}\n" + REST))
     assert len(found) == 101
     assert found[-1] == "x.yaml: and 4900 more"
+
+
+@pytest.mark.parametrize(
+    "slices",
+    ["'../../evil': {layer: 1}", "'.': {layer: 1}", "'': {layer: 1}", "E: {u: 1}", "E: {}"],
+)
+def test_a_preset_whose_only_slice_is_wrong(tmp_path: Path, slices: str) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text(f"network: {{widths: [2, 1]}}\ndata: {{samples: 3}}\nslices: {{{slices}}}\n")
+    with pytest.raises(PresetError) as caught:
+        load_preset(file)
+    assert "slices" in str(caught.value)
+
+
+def test_a_window_too_narrow_for_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "narrow.yaml"
+    file.write_text(
+        "network: {widths: [2, 1]}\ndata: {samples: 3}\nslices: {E: {layer: 1}}\n"
+        "window: {u: [1, 1.0000000000000002], v: [-1, 1]}\n"
+    )
+    with pytest.raises(PresetError, match=r"narrow\.yaml:4:9: window: .*too narrow"):
+        load_preset(file)
+
+
+def test_a_pipe_is_no_file_of_arrays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "net.npz")
+    file = tmp_path / "pipe.yaml"
+    file.write_text(
+        "network: {weights: {file: net.npz}}\ndata: {samples: 3}\nslices: {E: {layer: 1}}\n"
+    )
+    with pytest.raises(PresetError, match="no regular file"):
+        load_preset(file)

@@ -69,7 +69,7 @@ def _entry(record: Record, status: str) -> dict[str, object]:
 
 
 def _card(record: Record, status: str) -> Card:
-    lowest = record.lowest
+    lowest, tone = record.lowest, _tone(record.claim)
     sampled = record.verdict.get("method") == "sampled"
     return Card(
         study=record.study,
@@ -78,8 +78,9 @@ def _card(record: Record, status: str) -> Card:
         kind=record.verdict["kind"].replace("-", " "),
         figure=record.figure,
         record=record.file,
-        verdict=f"theorem {record.claim}",
-        tone=_tone(record.claim),
+        # Tone and words go together: where the theorem is silent, a finding is worth a word.
+        verdict=f"theorem {record.claim}" + ", its claim fails here" * (tone == "contrast"),
+        tone=tone,
         reason=record.claim.reason,
         facts=(
             ("local maxima", record.maxima or "none found"),

@@ -10,6 +10,7 @@ from typing import Any, get_origin, get_type_hints
 from surfacecli import __version__
 from surfacecli.errors import SurfaceError
 from surfacecli.outputs import MARK, json_text
+from surfacecli.words import theorem_words
 
 LARGEST_RECORD = 1 << 26  # bytes; a record has some ten thousand
 
@@ -37,9 +38,7 @@ class Claim:
         return self.applies and not self.holds
 
     def __str__(self) -> str:
-        if self.applies:
-            return "applies, holds" if self.holds else "applies, VIOLATED"
-        return "does not apply" if self.holds else "does not apply, not so here"
+        return theorem_words(self.applies, self.holds)
 
 
 @dataclass(frozen=True)
@@ -118,9 +117,9 @@ def read_record(path: Path) -> Record | None:
         record = Record(**document)
         if not (_well_typed(record) and _well_typed(record.claim) and _well_typed(record.lowest)):
             return None
-        # A plain name: no way out of the folder.
-        if record.file != path.name or Path(record.figure).name != record.figure:
+        if record.file != path.name:
             return None
+        # `with_name` raises ValueError for anything but a plain name: no way out of the folder.
         figure = path.with_name(record.figure).read_bytes()
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -53,12 +53,13 @@ def check_maxima(
 
 def _print_verdicts(study: "Study", results: "list[Result]") -> None:
     from surfacecli.cli.console import make_table, print_table
-    from surfacecli.words import count_words
+    from surfacecli.words import count_words, theorem_words
 
     table = make_table(
         "slice",
         "kind",
         "theorem",
+        "method",
         ">smallest eigenvalue",
         "local maxima",
         ">lowest E",
@@ -68,13 +69,11 @@ def _print_verdicts(study: "Study", results: "list[Result]") -> None:
     )
     for result in results:
         verdict = result.verdict
-        applies, holds = verdict.claim.applies, verdict.claim.holds
-        theorem = "applies" if applies else "does not apply"
-        outcome = "holds" if holds else ("VIOLATED" if applies else "not so here")
         table.add_row(
             result.slice.name,
             result.slice.kind,
-            f"{theorem}, {outcome}",
+            theorem_words(verdict.claim.applies, verdict.claim.holds),
+            verdict.method,
             f"{verdict.smallest_eigenvalue.value:.4g}",
             count_words(verdict.maxima) or "none",
             f"{verdict.lowest.value:.6g}",

@@ -3,6 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -30,14 +32,36 @@ def make_table(*columns: str, title: str | None = None) -> "Table":
         table.add_column(
             column.removeprefix(">"),
             justify="right" if column.startswith(">") else "left",
-            overflow="fold",
+            no_wrap=True,
         )
     return table
 
 
 def print_table(table: "Table") -> None:
-    """Print a table without blanks at the ends of its lines."""
-    console = results_console()
+    """Print a table without blanks at the ends of its lines.
+
+    On a terminal too narrow for it each row becomes a block of lines, heading and value: a table
+    whose words are broken cannot be read.
+    """
+    from rich.console import Console
+
+    console, wide = results_console(), Console(width=WIDE)
+    if table.row_count and table.__rich_measure__(wide, wide.options).maximum > console.width:
+        _print_blocks(table)
+        return
     with console.capture() as capture:
         console.print(table)
-    console.file.write("\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _print_blocks(table: "Table") -> None:
+    headings = [str(column.header) for column in table.columns]
+    width = max(map(len, headings))
+    if table.title:
+        click.echo(str(table.title))
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        click.echo()
+        for heading, value in zip(headings, row, strict=True):
+            if str(value):
+                click.echo(f"{heading:{width}}  {value}")
+    click.echo()

@@ -1,5 +1,6 @@
 """The group, its own options, and the one place where an error becomes a message and a status."""
 
+import errno
 import os
 import sys
 
@@ -26,6 +27,12 @@ class Group(click.Group):
         except SurfaceError as error:
             for line in str(error).splitlines():
                 click.echo(f"surface: {line}", err=True)
+            ctx.exit(1)
+        except OSError as error:
+            # Standard output on a full disk, say; a closed pipe is click's to end quietly.
+            if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+                raise
+            click.echo(f"surface: cannot write the results: {error.strerror}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("\nsurface: interrupted", err=True)

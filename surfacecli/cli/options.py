@@ -20,7 +20,8 @@ else:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: The styles of figures; the first is the default of presets.
-STYLES = ("modern", "post")
+STYLES = ("modern", "post", "cells")
+FILLS = ("error", "rank", "active")
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -130,7 +131,16 @@ method_options = _together(
     budget_option,
 )
 style_option = click.option(
-    "--style", type=click.Choice(STYLES), help="modern, or post: the look of the originals."
+    "--style",
+    type=click.Choice(STYLES),
+    help="modern; post, the look of the originals; or cells, the exact cells from above.",
+)
+fill_option = click.option(
+    "--fill",
+    type=click.Choice(FILLS),
+    default="error",
+    show_default=True,
+    help="What fills the cells of style cells: E, the rank of its Hessian, or active units.",
 )
 format_option = click.option(
     "--format",

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from surfacecli.cli.options import (
+    fill_option,
     force_option,
     format_option,
     grid_options,
@@ -25,6 +26,7 @@ from surfacecli.cli.options import (
 @grid_options
 @method_options
 @style_option
+@fill_option
 @format_option
 @output_option
 @click.option("--panel", is_flag=True, help="All slices in one figure, PRESET-panel.")
@@ -36,6 +38,7 @@ def plot(
     file_format: str,
     output: str,
     panel: bool,
+    fill: str,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -47,13 +50,17 @@ def plot(
     to make it again: the preset's text, the seeds, the options, the versions.
     """
     study = study_of(preset, quiet=quiet, **choices)
+    if panel and study.style == "cells":
+        raise click.UsageError("style cells draws one slice at a time; leave out --panel")
+    if fill != "error" and study.style != "cells":
+        raise click.UsageError("--fill belongs to --style cells")
     from pathlib import Path
 
     from surfacecli.cli.working import examine
     from surfacecli.documents import verdict_document
-    from surfacecli.figures import draw_panel, draw_surface, encode_figure
+    from surfacecli.figures import draw_panel, encode_figure
     from surfacecli.outputs import inside, json_text, write_file
-    from surfacecli.pictures import file_name, picture_of, provenance_of
+    from surfacecli.pictures import draw, file_name, picture_of, provenance_of
     from surfacecli.words import count_words
 
     folder = Path(output)
@@ -64,8 +71,9 @@ def plot(
         results.append(result)
         if panel:
             continue
-        path = inside(folder, file_name(study, slice.name, file_format))
-        figure = draw_surface(picture_of(result), study.style)
+        what = slice.name if fill == "error" else f"{slice.name}-{fill}"
+        path = inside(folder, file_name(study, what, file_format))
+        figure = draw(result, fill=fill)
         provenance = provenance_of(study, slice)
         title = f"{study.preset.title}: {slice.name}"
         write_file(path, encode_figure(figure, file_format, provenance, title), force=force)

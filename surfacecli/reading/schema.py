@@ -16,7 +16,7 @@ TransferName = Literal[
     "relu", "leaky_relu", "abs", "hard_tanh", "identity", "tanh", "sigmoid", "softplus"
 ]
 LossName = Literal["squared", "half_squared", "cross_entropy", "logistic"]
-StyleName = Literal["modern", "post"]
+StyleName = Literal["modern", "post", "cells"]
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -177,7 +177,7 @@ class Figure(Keys):
     """How the figures look."""
 
     style: Annotated[StyleName, Field(examples=["post"])] = "modern"
-    """modern, or post: the look of the originals."""
+    """modern; post, the look of the originals; or cells, the exact cells from above."""
 
 
 class Preset(Keys):

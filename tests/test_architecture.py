@@ -39,7 +39,7 @@ GEOMETRY = (
     ("search",),
     ("polish", "section", "smooth", "exact", "terrain", "around"),
     ("candidates", "kinks"),
-    ("stationary", "grids", "roots"),
+    ("stationary", "grids", "roots", "courses"),
     ("surface",),
     ("slices",),
 )

@@ -13,6 +13,7 @@ import numpy as np
 
 from surfacecli.geometry.around import CIRCLE, TINY_CIRCLE, find_support, ring_signs, weak_kind
 from surfacecli.geometry.candidates import Candidate, FlatSet, find_candidates, find_flat_sets
+from surfacecli.geometry.courses import trace_course
 from surfacecli.geometry.grids import Grid
 from surfacecli.geometry.polish import slide, zoom
 from surfacecli.geometry.slices import Slice, Window
@@ -247,6 +248,7 @@ class _Search:
                 index=0 if along_border and flat.kind == "maximum" else 1,
                 extent=(float(low[0]), float(high[0]), float(low[1]), float(high[1])),
                 on_border=along_border,
+                outline=() if flat.has_area else trace_course(members, terrain.spacing, CHAIN),
             )
         ]
 
@@ -267,7 +269,8 @@ class _Search:
             elif point.support == kept[same[0]].support == "valley":
                 # Pieces of one valley: their extents become one, and so do valleys that they join.
                 joined = [kept.pop(k) for k in reversed(same)][::-1]
-                kept.append(replace(joined[0], extent=_around([point, *joined])))
+                outline = sum((other.outline for other in (*joined, point)), ())
+                kept.append(replace(joined[0], extent=_around([point, *joined]), outline=outline))
         return sorted(kept, key=lambda p: (p.error, p.u, p.v))
 
     def _same(self, point: StationaryPoint, other: StationaryPoint) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfacecli.geometry.around import find_support, ring_signs, weak_kind
+from surfacecli.geometry.courses import trace_course
 from surfacecli.geometry.polish import Polished, newton, newton_steps
 from surfacecli.geometry.stationary import (
     PointKind,
@@ -121,6 +122,7 @@ def _find_valleys(
                 residual=float(found.residual[middle]),
                 eigenvalues=(float(eigenvalues[middle][0]), float(eigenvalues[middle][1])),
                 extent=(float(low[0]), float(high[0]), float(low[1]), float(high[1])),
+                outline=trace_course(points, terrain.spacing, 2.0 * CHAIN),
             )
         )
     return valleys

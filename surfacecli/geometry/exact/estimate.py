@@ -11,6 +11,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surfacecli.geometry.exact.fans import fan_applies
 from surfacecli.geometry.exact.kinks import distinct_inputs, moved_parts
@@ -19,12 +20,14 @@ from surfacecli.geometry.surface import linear_pieces
 from surfacecli.network.data import Data
 from surfacecli.network.transfers import Array
 
+Indices = NDArray[np.intp]
+
 #: Pairs of lines that are looked at.
 PAIRS = 20_000
 #: Straight walks through the window, points on each of them, data points that are looked at.
 WALKS, POINTS, SAMPLES = 12, 150, 30
 #: Data points whose lines are looked at.
-LINES = 300
+LINES = 100
 
 
 def estimate_cells(slice: Slice, window: Window) -> int:
@@ -33,7 +36,9 @@ def estimate_cells(slice: Slice, window: Window) -> int:
     kinked = [n for n in range(first, network.depth + 1) if network.transfers[n - 1].nodes]
     if not kinked:
         return 1
-    few, share = _fewer_samples(slice, SAMPLES)
+    # One data point for each distinct input: equal ones have their kinks together.
+    rows = np.unique(distinct_inputs(slice)[1], return_index=True)[1]
+    few, share = _fewer_samples(slice, rows, SAMPLES)
     if fan_applies(slice, window):
         corners = [(window.u0, window.v0), (window.u1, window.v0), (window.u1, window.v1)]
         corners += [(window.u0, window.v1), corners[0]]
@@ -41,8 +46,8 @@ def estimate_cells(slice: Slice, window: Window) -> int:
             _changes(few, np.array(a), np.array(b), kinked[0])[1]
             for a, b in itertools.pairwise(corners)
         )
-        return max(1, round(rays / share))
-    cells = _cells_of_lines(*_fewer_samples(slice, LINES), window, kinked[0])
+        return max(1, round(float(rays) / share))
+    cells = _cells_of_lines(*_fewer_samples(slice, rows, LINES), window, kinked[0])
     if len(kinked) == 1:
         return round(cells)
     size = np.array([window.u1 - window.u0, window.v1 - window.v0])
@@ -56,12 +61,9 @@ def estimate_cells(slice: Slice, window: Window) -> int:
     return round(cells + more)
 
 
-def _fewer_samples(slice: Slice, most: int) -> tuple[Slice, float]:
-    """The slice with some of its data points, `most` at most, and the share that they are."""
-    objective = slice.objective
-    # One data point for each distinct input: equal ones have their kinks together.
-    rows = np.unique(distinct_inputs(slice)[1], return_index=True)[1]
-    count = len(rows)
+def _fewer_samples(slice: Slice, rows: Indices, most: int) -> tuple[Slice, float]:
+    """The slice with some of these rows of its data, `most` at most, and the share that they are."""
+    objective, count = slice.objective, len(rows)
     if count > most:
         rows = np.random.default_rng(0).choice(rows, most, replace=False)
     data = Data(objective.data.inputs[rows], objective.data.targets[rows])

@@ -25,6 +25,7 @@ from surfacecli.batch.records import Options, Record, read_record, read_records
 from surfacecli.batch.running import Item, Report, choose_jobs, run_batch
 from surfacecli.batch.sources import find_presets
 from surfacecli.errors import PresetError
+from surfacecli.gallery import SIGNS
 from surfacecli.outputs import MARK
 from surfacecli.progress import QuietProgress
 from surfacecli.reading.shipped import shipped_folder
@@ -326,6 +327,8 @@ def test_what_was_finished_when_ctrl_c_came_counts(folder: Path) -> None:
     write_preset(folder / "x.yaml", ["a", "b", "c"])
     report = run_all(plan_of("x.yaml"), batch_work.stand_in_interrupted_late)
     assert [item.status for item in report.items] == ["made", "made", "left"]
+    run_all(plan_of("x.yaml"))
+    # With --force the old figure of c looks like a new one, but was not made.
     report = run_all(plan_of("x.yaml", force=True), batch_work.interrupted_stand_in)
     assert [item.status for item in report.items] == ["made", "made", "left"]
 
@@ -528,6 +531,34 @@ def test_manifest_and_gallery_show_the_whole_folder(folder: Path) -> None:
     assert page.count("from an earlier run") == 1
 
 
+@pytest.mark.parametrize(
+    ("applies", "holds", "tone", "words"),
+    [
+        (True, True, "good", "theorem applies, holds"),
+        (True, False, "bad", "theorem applies, VIOLATED"),
+        (False, True, "neutral", "theorem does not apply"),
+        (False, False, "contrast", "theorem does not apply, its claim fails here"),
+    ],
+)
+def test_each_verdict_has_its_words_and_its_tone(
+    folder: Path, applies: bool, holds: bool, tone: str, words: str
+) -> None:
+    write_preset(folder / "x.yaml", ["a"])
+
+    def work(task: Task) -> Record:
+        record = batch_work.stand_in(task)
+        assert isinstance(record, Record)
+        content = (folder / "out/x-a.png").read_bytes()
+        changed = batch_work.record_of(task, content, applies, holds)
+        (folder / "out/x-a.json").write_bytes(changed.encode())
+        return changed
+
+    describe_folder(run_all(plan_of("x.yaml"), work))
+    page = (folder / "out/index.html").read_text(encoding="utf-8")
+    badge = f'<span class="badge {tone}"><i aria-hidden="true">{SIGNS[tone]}</i> '  # type: ignore[index]
+    assert f"{badge}{words}</span>" in page
+
+
 def test_a_manifest_before_the_run_says_that_it_is_not_complete(folder: Path) -> None:
     write_preset(folder / "x.yaml", ["a", "b"])
     plan = plan_of("x.yaml")
@@ -574,6 +605,18 @@ def test_a_task_writes_a_figure_and_a_record_that_fits(folder: Path) -> None:
     assert made.title == "A study"
     assert plan_of("x.yaml", options=Options(resolution=(5, 6))).missing == ()
     assert str(folder) not in (folder / "out/x-a.json").read_text()
+
+
+def test_only_a_forced_task_overwrites_what_others_made(folder: Path) -> None:
+    task = task_of(folder)
+    (folder / "out").mkdir()
+    for name in ("x-a.png", "x-a.json"):
+        (folder / "out" / name).write_text("{}")
+    refused = make(task)
+    assert isinstance(refused, Failure)
+    assert "was not made by surface" in refused.message
+    assert isinstance(make(replace(task, force=True)), Record)
+    assert read_record(folder / "out/x-a.json") is not None
 
 
 def test_the_record_comes_last(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

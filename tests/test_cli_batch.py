@@ -253,7 +253,7 @@ def on_a_terminal(arguments: list[str], **environment: str) -> tuple[str, int]:
     terminal, its_end = pty.openpty()
     child = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, *arguments],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent), "COLUMNS": "120"} | environment,
+        env=os.environ | engine_work.HERE | {"COLUMNS": "120"} | environment,
         stdin=its_end,
         stdout=its_end,
         stderr=its_end,

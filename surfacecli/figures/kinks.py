@@ -15,8 +15,9 @@ from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
 
-#: More lines than `LIMIT` hide the surface: `MOST` are drawn, and the figure says how many.
-LIMIT, MOST = 200, 150
+#: More lines than `LIMIT` hide the surface: `MOST` are drawn, and the figure says how many; fewer
+#: where the cells cut them into more than so many pieces.
+LIMIT, MOST, PIECES = 200, 150, 8000
 #: Colours of layers 1, 2, 3 ..., then again: they show on the dark and the light end of the
 #: surface's colours, apart from each other and from the white contours.
 LAYERS = ("#FF5A36", "#7CD5FF", "#FFB3E6", "#111111")
@@ -47,8 +48,8 @@ class KinkLines:
         return "" if self.drawn == self.total else f"kinks: {self.drawn} of {self.total:,} drawn"
 
 
-def trace_kinks(cells: Cells, limit: int = LIMIT, most: int = MOST) -> KinkLines:
-    """The kinks of the cells as lines: up to `limit` all of them, else about `most`.
+def trace_kinks(cells: Cells) -> KinkLines:
+    """The kinks of the cells as lines: all of them, or where these are too many about `MOST`.
 
     The choice is even: each layer has its share, and of a layer every so many-th line by direction.
     Chosen lines are drawn whole. An edge on which several kinks lie is drawn once.
@@ -62,7 +63,8 @@ def trace_kinks(cells: Cells, limit: int = LIMIT, most: int = MOST) -> KinkLines
     inner = plane.label[edge] >= 0
     edge, line = edge[inner], line[inner]
     lines, first = np.unique(line, return_index=True)
-    if len(lines) > limit:
+    if len(lines) > LIMIT or len(edge) > PIECES:
+        most = min(MOST, len(lines) * PIECES // max(len(edge), PIECES))
         a, b = plane.place[plane.ends[edge[first]]].swapaxes(0, 1)
         direction = np.arctan2(*(b - a).T) % np.pi
         chosen = _choose_evenly(layer_of[lines], direction, most)

@@ -559,6 +559,24 @@ def test_each_verdict_has_its_words_and_its_tone(
     assert f"{badge}{words}</span>" in page
 
 
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ({"method": "sampled", "audit": {"complete": False}}, "sampled, may miss points"),
+        ({"method": "exact", "cells": 7, "audit": {"complete": True}}, "7 cells, audit passed"),
+        ({"method": "exact", "cells": 7, "audit": {"complete": False}}, "the audit failed"),
+        ({"method": "exact", "cells": 7}, "the audit failed"),
+    ],
+)
+def test_the_gallery_calls_complete_what_the_audit_does(
+    record: Path, verdict: dict[str, object], words: str
+) -> None:
+    document = json.loads(record.read_text())
+    record.write_text(json.dumps(document | {"verdict": document["verdict"] | verdict}))
+    describe_folder(run_all(plan_of("x.yaml")))
+    assert words in (record.parent / "index.html").read_text(encoding="utf-8")
+
+
 def test_a_manifest_before_the_run_says_that_it_is_not_complete(folder: Path) -> None:
     write_preset(folder / "x.yaml", ["a", "b"])
     plan = plan_of("x.yaml")

@@ -70,7 +70,6 @@ def _entry(record: Record, status: str) -> dict[str, object]:
 
 def _card(record: Record, status: str) -> Card:
     lowest, tone = record.lowest, _tone(record.claim)
-    sampled = record.verdict.get("method") == "sampled"
     return Card(
         study=record.study,
         title=record.title,
@@ -86,10 +85,20 @@ def _card(record: Record, status: str) -> Card:
             ("local maxima", record.maxima or "none found"),
             ("stationary points", record.points or "none found"),
             ("lowest point", f"E = {lowest.error:.6g} at ({lowest.u:.4g}, {lowest.v:.4g})"),
-            ("method", "sampled, may miss points" if sampled else "exact"),
+            ("method", _method(record)),
         ),
         earlier=status == "earlier",
     )
+
+
+def _method(record: Record) -> str:
+    """How the points were found; exact ones are all there are where the audit says so."""
+    if record.verdict.get("method") != "exact":
+        return "sampled, may miss points"
+    audit = record.verdict.get("audit")
+    if isinstance(audit, dict) and audit.get("complete") is True:
+        return f"exact, {record.verdict.get('cells')} cells, audit passed: no point is missing"
+    return "exact, but the audit failed: points may be missing or wrong"
 
 
 def _tone(claim: Claim) -> Tone:

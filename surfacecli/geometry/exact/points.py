@@ -91,20 +91,21 @@ def read_points(survey: Survey) -> tuple[list[StationaryPoint], list[StationaryP
     strata, plane = survey.strata, survey.plane
     groups = find_groups(survey)
     in_set = np.zeros(sum(plane.counts), dtype=np.bool_)
-    points: list[StationaryPoint] = []
+    single = _bowl_points(survey)
     if groups:
         in_set[np.concatenate(groups)] = True
         reader = SetReader(survey, groups)
-        points += [reader.read(group) for group in groups]
-    points += _bowl_points(survey)
+        sets = [reader.read(group) for group in groups if not reader.is_regular(group)]
+        # On the border a shoulder is a regular set.
+        single += [p for p in sets if not (p.on_border and p.kind == "shoulder")]
     everywhere: Flags = np.equal(strata.falling, strata.degree)
     wanted: Flags = (strata.vertex_index != 0) | (everywhere & survey.outer_vertex)
-    single = _vertex_points(survey, np.flatnonzero(wanted & ~in_set[: len(plane.place)]))
+    single += _vertex_points(survey, np.flatnonzero(wanted & ~in_set[: len(plane.place)]))
     dip_in_set = in_set[len(plane.place) + strata.dips]
     numbers = np.flatnonzero((survey.edge_index[strata.dips] != 0) & ~dip_in_set)
     single += [_dip_point(survey, int(number)) for number in numbers]
-    points += [point for point in single if not point.on_border]
-    return points, [point for point in single if point.on_border]
+    inside = [point for point in single if not point.on_border]
+    return inside, [point for point in single if point.on_border]
 
 
 def _vertex_points(survey: Survey, vertices: Indices) -> list[StationaryPoint]:

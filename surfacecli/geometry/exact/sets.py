@@ -75,6 +75,25 @@ class SetReader:
         valleys = valleys[survey.valley_face[valleys]]
         self._round = Lookup(self._plane.face, valleys)
 
+    def is_regular(self, group: Indices) -> bool:
+        """Whether E only passes through a group: level kinks that it crosses downhill.
+
+        On one side of every edge E falls, on the other it rises, with slopes that are not 0; and
+        the ends are regular too. Such a kink is level by chance of the slice, not stationary.
+        """
+        strata, plane = self._strata, self._plane
+        vertices = group[group < self._edges0]
+        edges = group[(group >= self._edges0) & (group < self._faces0)] - self._edges0
+        if (group >= self._faces0).any() or not strata.constant[edges].all():
+            return False
+        if self._survey.outer_edge[edges].any():
+            return False  # where E falls into the window from a level border, that is a maximum
+        sides = self._sides(edges)
+        _, size = self._survey.errors.gradient(plane.face[sides], plane.place[plane.origin[sides]])
+        steep = np.abs(strata.side_slopes[sides]) > SMOOTH * size
+        crossed = self._survey.edge_index[edges] == 0
+        return bool(steep.all() and crossed.all() and (strata.vertex_index[vertices] == 0).all())
+
     def read(self, group: Indices) -> StationaryPoint:
         """The stationary point that stands for a group."""
         survey, strata, plane = self._survey, self._strata, self._plane
@@ -106,11 +125,18 @@ class SetReader:
             support,
             smooth=not strata.side_falls.reshape(-1, 2)[edges].any() and not self._kinked(constant),
             index=int(index),
+            on_border=self._on_border(vertices, edges, faces),
             extent=(float(low[0]), float(high[0]), float(low[1]), float(high[1])),
             kinks=survey.kinks(constant) if support == "valley" else (),
             area=float(survey.areas(level).sum()) if len(level) else None,
             outline=self._outline(constant, level, valleys),
         )
+
+    def _on_border(self, vertices: Indices, edges: Indices, faces: Indices) -> bool:
+        """Whether a set lies on the window's border as a whole."""
+        survey = self._survey
+        outer = survey.outer_vertex[vertices].all() and survey.outer_edge[edges].all()
+        return bool(outer) and not len(faces)
 
     def _rises(self, vertices: Indices, constant: Indices) -> bool:
         """Whether E rises from some point of a set without valleys."""
@@ -159,8 +185,12 @@ class SetReader:
         numbers = survey.dip_numbers(ending // 2)
         owner = np.concatenate([plane.face[corner], plane.face[ending]])
         ends = np.concatenate([plane.place[plane.origin[corner]], self._strata.dip_places[numbers]])
-        # A valley through a face ends at two places of its border.
-        through = ends[np.argsort(owner, kind="stable")].reshape(-1, 2, 2)
+        # A valley through a face ends at two places of its border; where rounding has it end at
+        # another number, which the audit reports, it is not drawn.
+        order = np.argsort(owner, kind="stable")
+        _, first, count = np.unique(owner[order], return_index=True, return_counts=True)
+        pairs = first[count == 2]
+        through = np.stack([ends[order[pairs]], ends[order[pairs + 1]]], axis=1)
         segments = np.concatenate([plane.place[plane.ends[rim]], through]).tolist()
         return tuple(((a[0], a[1]), (b[0], b[1])) for a, b in segments)
 

@@ -225,6 +225,34 @@ def test_coincident_kinks_are_drawn_once() -> None:
     assert lengths.sum() == pytest.approx(np.hypot(2, 1), rel=1e-12)
 
 
+def test_a_kink_that_runs_along_an_earlier_one_counts_as_a_line() -> None:
+    """relu(relu(u + 2v)): the second unit bends where the first one does."""
+    objective = make_objective(
+        [[[0.0]], [[1.0]], [[1.0]]], ["relu", "relu", "identity"], [[1.0]], [[1.0]]
+    )
+    kinks = exact_picture(make_slice_by_hand(objective, {1: [[1.0]]}, {1: [[2.0]]})).kinks
+    assert kinks is not None
+    assert (kinks.drawn, kinks.total, kinks.layers) == (2, 2, [1])
+    lengths = np.hypot(*(kinks.segments[:, 1] - kinks.segments[:, 0]).T)
+    assert lengths.sum() == pytest.approx(np.hypot(2, 1), rel=1e-12)
+
+
+@pytest.mark.parametrize("style", ["modern", "cells"])
+def test_a_bowl_without_kinks(style: str) -> None:
+    """E = (u - 0.3)^2 + (v - 0.2)^2: one cell, nothing level, no line."""
+    objective = make_objective([[[0.0], [0.0]]], ["identity"], [[1.0]], [[0.3, 0.2]])
+    slice = make_slice_by_hand(objective, {1: [[1.0], [0.0]]}, {1: [[0.0], [1.0]]})
+    picture = exact_picture(slice, cells=True)
+    assert picture.kinks is not None
+    assert (len(picture.kinks.segments), picture.kinks.total, picture.kinks.note) == (0, 0, "")
+    assert picture.evidence == "exact: 1 cell, audit 1 of 1"
+    for fill in ("error", "rank", "active"):
+        figure = draw_surface(picture, style, fill)
+        assert not hatched(figure)
+        assert not {"E is constant", "kinks of layer 1"} & set(legend_of(figure))
+        encode_figure(figure, "png", {}, "t")
+
+
 def test_plateau_is_hatched_and_valley_is_a_line() -> None:
     picture = exact_picture(ramp())
     figure = draw_surface(picture)

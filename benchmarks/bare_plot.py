@@ -4,8 +4,8 @@
 
 It imports numpy and matplotlib, loads finished arrays and makes the same matplotlib calls, with
 every size and place written down instead of worked out. Nothing of surfacecli is imported.
-ARRAYS holds u (n_u,), v (n_v,), error (n_v, n_u), and points (p, 4): u, v, E and the number of
-the mark below.
+ARRAYS holds u (n_u,), v (n_v,), error (n_v, n_u), points (p, 4): u, v, E and the number of the mark
+below, and kinks (k, 2, 2) from (u, v) to (u, v) with their layer (k,).
 """
 
 import sys
@@ -59,6 +59,9 @@ MARKS = [
     ("lowest point", "o", "none", "white", 1.1, 10.8),
 ]
 BORDER = 4
+#: The more marks, the smaller; smaller still on the 3-D view.
+ON_PLANE, ON_SURFACE = 0.77, 0.58
+KINKS = {1: "#FF5A36", 2: "#7CD5FF"}
 TICKS = [-1.0, -0.5, 0.0, 0.5, 1.0]
 
 
@@ -86,7 +89,7 @@ def line_of(mark, smaller=1.0):
     }
 
 
-def draw(u, v, error, points):
+def draw(u, v, error, points, kinks, layer):
     low, high = error.min(), error.max()
     norm, colour_map = Normalize(low, high), mpl.colormaps["viridis"]
     rise_u = 0.5 * (np.diff(error, axis=1)[1:] + np.diff(error, axis=1)[:-1])
@@ -107,14 +110,17 @@ def draw(u, v, error, points):
         "bare script: the array of preset post, slice E1, origin zero, gaussian directions, seeds"
     )
     figure.text(0.014, 0.05, foot, size=SMALL, color=GREY)
-    figure.text(0.014, 0.016, "points sampled, not exhaustive", size=SMALL, color=GREY)
+    figure.text(0.014, 0.016, "exact: see the other picture", size=SMALL, color=GREY)
     handles = [Line2D([], [], **line_of(mark)) for mark in range(len(MARKS))]
+    entries = [f"{mark[0]} {(points[:, 3] == k).sum()}" for k, mark in enumerate(MARKS)]
+    handles += [Line2D([], [], color=colour, lw=1.0) for colour in KINKS.values()]
+    entries += [f"kinks of layer {number}" for number in KINKS]
     figure.legend(
         handles,
-        [f"{mark[0]} {(points[:, 3] == k).sum()}" for k, mark in enumerate(MARKS)],
+        entries,
         loc="upper center",
         bbox_to_anchor=(0.5, 0.19),
-        ncols=3,
+        ncols=4,
         frameon=False,
         borderaxespad=0.0,
     )
@@ -135,9 +141,9 @@ def draw(u, v, error, points):
     edges += [[(x, -1, floor), (x, -1.04, floor)] for x in TICKS]
     edges += [[(-1, y, floor), (-1.04, y, floor)] for y in TICKS]
     edges += [[(-1, 1, z), (-1.04, 1, z)] for z in e_ticks]
-    for segments, colour, width, layer in ((grid, FAINT, 0.5, 1), (edges, INK, 0.6, 4)):
+    for segments, colour, width, order in ((grid, FAINT, 0.5, 1), (edges, INK, 0.6, 4)):
         collection = Line3DCollection(
-            segments, colors=colour, linewidths=width, linestyles=["solid"], zorder=layer
+            segments, colors=colour, linewidths=width, linestyles=["solid"], zorder=order
         )
         axes.add_collection3d(collection, autolim=False)
     for place, name in zip(TICKS, names, strict=True):
@@ -191,6 +197,17 @@ def draw(u, v, error, points):
     plane.add_collection(
         LineCollection(contours, colors="white", linewidths=0.45, alpha=0.55), autolim=False
     )
+    for number in (2, 1):
+        plane.add_collection(
+            LineCollection(
+                list(kinks[layer == number]),
+                colors=KINKS[number],
+                linewidths=0.28,
+                alpha=0.5,
+                zorder=2.2,
+            ),
+            autolim=False,
+        )
     bar = figure.add_axes((0.914, 0.29, 0.0127, 0.305 * WIDTH / HEIGHT))
     figure.colorbar(ScalarMappable(norm, "viridis"), cax=bar).outline.set_visible(False)
     for axis, at, labels in (
@@ -205,12 +222,13 @@ def draw(u, v, error, points):
 
     for mark in range(len(MARKS)):
         at_u, at_v, at_e, _ = points[points[:, 3] == mark].T
-        plane.plot(at_u, at_v, zorder=4, clip_on=False, **line_of(mark))
+        plane.plot(at_u, at_v, zorder=4, clip_on=False, **line_of(mark, ON_PLANE))
         if mark != BORDER:
-            axes.plot(at_u, at_v, at_e, zorder=5, clip_on=False, **line_of(mark, 0.75))
+            axes.plot(at_u, at_v, at_e, zorder=5, clip_on=False, **line_of(mark, ON_SURFACE))
     return figure
 
 
-arrays = np.load(sys.argv[1])
+with np.load(sys.argv[1]) as arrays:
+    loaded = dict(arrays)
 mpl.rcParams.update(SETTINGS)
-draw(arrays["u"], arrays["v"], arrays["error"], arrays["points"]).savefig(sys.argv[2], dpi=DPI)
+draw(**loaded).savefig(sys.argv[2], dpi=DPI)

@@ -27,6 +27,7 @@ pin_blas_threads(1)
 import numpy as np  # noqa: E402  (after the threads are pinned)
 
 import surfacecli  # noqa: E402
+from surfacecli.pictures import picture_of  # noqa: E402
 
 WANTED = 1.4
 #: Numbers of the marks of bare_plot.py.
@@ -44,14 +45,24 @@ PLOT = ["-c", SCRIPT, "plot", "post", "--slice", "E1"]
 
 
 def save_arrays(path: Path) -> None:
-    """The grid and the points that the bare script draws."""
+    """The grid, the points and the kinks that the bare script draws."""
     study = surfacecli.make_study("post", slice_name="E1")
     result = study.examine(study.slices[0])
     grid, verdict = result.grid, result.verdict
     found = [(p, MARKS.get(p.describe())) for p in (*verdict.points, *verdict.border)]
     points = [(p.u, p.v, p.error, mark) for p, mark in found if mark is not None]
     points.append((verdict.lowest.u, verdict.lowest.v, verdict.lowest.value, LOWEST))
-    np.savez(path, u=grid.u, v=grid.v, error=grid.error, points=np.array(points))
+    kinks = picture_of(result).kinks
+    assert kinks is not None, "the slice has no exact cells"
+    np.savez(
+        path,
+        u=grid.u,
+        v=grid.v,
+        error=grid.error,
+        points=np.array(points),
+        kinks=kinks.segments,
+        layer=kinks.layer,
+    )
 
 
 def run(arguments: list[str]) -> float:

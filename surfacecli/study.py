@@ -16,14 +16,16 @@ from surfacecli.geometry.claim import (
 from surfacecli.geometry.exact.estimate import estimate_cells
 from surfacecli.geometry.grids import Estimate, Grid, estimate_grid, sample_grid
 from surfacecli.geometry.slices import Slice, Window, make_slice
+from surfacecli.geometry.surface import numbers_per_point
 from surfacecli.presets import Preset, load_preset
 
 #: Grid points along an axis where neither preset nor option says: the post's own for its style.
 RESOLUTION = {"post": 41, "modern": 61, "cells": 61}
 #: Announce grids that take longer than this (seconds) or more memory than this (bytes).
 LONG, LARGE = 10.0, 1 << 30
-#: Cells of a slice that are found without asking, and what one takes (seconds, an upper guess).
-BUDGET, SECONDS_PER_CELL = 100_000, 1e-4
+#: Cells of a slice that are found without asking, and what one takes (seconds): by itself, and for
+#: each unit of the widest moved-or-later layer on each data point.
+BUDGET, SECONDS_PER_CELL, SECONDS_PER_UNIT = 100_000, 1e-5, 3e-8
 #: Beyond this, squares of E no longer fit a floating-point number.
 TOO_HIGH = 1e150
 #: Refuse grids whose result alone takes more than this (bytes).
@@ -100,11 +102,12 @@ class Study:
                 raise SurfaceError(f"{reason}; say --method sampled")
             return Plan("sampled", None, None)
         cells = estimate_cells(slice, self.window)
+        seconds = cells * (SECONDS_PER_CELL + SECONDS_PER_UNIT * numbers_per_point(slice))
         if cells <= self.budget:
-            return Plan("exact", cells, None)
+            return Plan("exact", cells, None, seconds)
         message = (
             f"slice {slice.name} has about {cells:,} cells in this window, past the budget of "
-            f"{self.budget:,}; they would take about {_duration(cells * SECONDS_PER_CELL)}"
+            f"{self.budget:,}; they would take about {_duration(seconds)}"
         )
         advice = f"a smaller --window, or --budget {cells * 2}"
         if self.method == "exact":
@@ -124,11 +127,12 @@ class Study:
 
 @dataclass(frozen=True)
 class Plan:
-    """How stationary points will be found: the method, the cells expected, and what to tell."""
+    """How stationary points will be found: method, expected cells and seconds, what to tell."""
 
     method: str
     cells: int | None
     remark: str | None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,16 @@ import click
 from surfacecli.geometry.slices import Slice
 from surfacecli.study import Result, Study
 
-PATIENCE = 1.0
+#: Seconds: after the first progress is shown, past the second the work is announced.
+PATIENCE, LONG = 1.0, 3.0
 
 
 def examine(study: Study, slice: Slice, quiet: bool = False) -> Result:
     """`study.examine`, saying first what the user should know and then how far it is."""
-    remark = study.plan(slice).remark
+    plan = study.plan(slice)
+    remark = plan.remark
+    if remark is None and plan.cells is not None and plan.seconds > LONG:
+        remark = f"slice {slice.name}: about {plan.cells:,} cells, perhaps {plan.seconds:.0f} s"
     if remark and not quiet:
         click.echo(f"surface: {remark}", err=True)
     start = time.monotonic()

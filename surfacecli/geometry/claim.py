@@ -114,7 +114,7 @@ def give_exact_verdict(slice: Slice, window: Window, progress: Progress | None =
     """
     if not exact_applies(slice):
         raise ValueError(f"slice {slice.name} has no exact cells, or its loss is not convex")
-    exact = examine_cells(slice, window)
+    exact = examine_cells(slice, window, progress)
     at = exact.cells.inner_points
     hessian = differentiate(slice, at[:, 0], at[:, 1]).hessian
     verdict = _verdict(slice, "exact", at, hessian, exact.points, exact.border, exact.lowest)

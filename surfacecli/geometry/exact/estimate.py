@@ -42,11 +42,11 @@ def estimate_cells(slice: Slice, window: Window) -> int:
     if fan_applies(slice, window):
         corners = [(window.u0, window.v0), (window.u1, window.v0), (window.u1, window.v1)]
         corners += [(window.u0, window.v1), corners[0]]
-        rays = sum(
+        rays: int = sum(
             _changes(few, np.array(a), np.array(b), kinked[0])[1]
             for a, b in itertools.pairwise(corners)
         )
-        return max(1, round(float(rays) / share))
+        return max(1, round(rays / share))
     cells = _cells_of_lines(*_fewer_samples(slice, rows, LINES), window, kinked[0])
     if len(kinked) == 1:
         return round(cells)
@@ -54,7 +54,7 @@ def estimate_cells(slice: Slice, window: Window) -> int:
     ends = np.random.default_rng(0).uniform(size=(WALKS, 2, 2)) * size + [window.u0, window.v0]
     counts = np.array([_changes(few, a, b, kinked[0]) for a, b in ends]).sum(axis=0) / share
     length = np.hypot(*(ends[:, 1] - ends[:, 0]).T).sum()
-    straight, every = (counts / length).tolist()
+    straight, every = float(counts[0] / length), float(counts[1] / length)
     bent = every - straight
     area, half_round = float(size[0] * size[1]), float(size[0] + size[1])
     more = 0.25 * np.pi * area * (every * every - straight * straight) + half_round * bent
@@ -62,7 +62,7 @@ def estimate_cells(slice: Slice, window: Window) -> int:
 
 
 def _fewer_samples(slice: Slice, rows: Indices, most: int) -> tuple[Slice, float]:
-    """The slice with some of these rows of its data, `most` at most, and the share that they are."""
+    """The slice with `most` of these rows of its data, or all, and the share that they are."""
     objective, count = slice.objective, len(rows)
     if count > most:
         rows = np.random.default_rng(0).choice(rows, most, replace=False)

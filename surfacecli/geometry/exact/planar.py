@@ -123,7 +123,7 @@ class Subdivision:
         if len(crossed):
             if crossings is None:
                 a, b = self.ends[crossed].T
-                new = (1.0 - t) * self.place[a] + t * self.place[b]
+                new = self.place[a] + t * (self.place[b] - self.place[a])
             else:
                 new = crossings(crossed)
             at_zero = np.concatenate([at_zero, self._split_edges(crossed, new)])
@@ -171,6 +171,9 @@ class Subdivision:
         vertices = len(self.place) + np.arange(len(edges))
         fresh = len(self.origin) + 2 * np.arange(len(edges))
         h, t = 2 * edges, 2 * edges + 1
+        # What lies on the window's border stays there to the last bit.
+        one, other = self.place[self.origin[h]], self.place[self.origin[t]]
+        places = np.clip(places, np.minimum(one, other), np.maximum(one, other))
         self._columns["place"].extend(places)
         # h: a -> new and h' : new -> b; t' : b -> new and t : new -> a.
         self._extend_half_edges(

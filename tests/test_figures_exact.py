@@ -44,7 +44,7 @@ def net_slice(
     return make_slice("E1", objective, [1], [1], origin, seed=seed)  # type: ignore[arg-type]
 
 
-DEEP = net_slice([2, 4, 3, 1], ["relu", "relu", "relu"], 4)
+DEEP = net_slice([2, 4, 3, 1], ["relu", "relu", "relu"], 4, seed=15)
 MANY = net_slice([3, 12, 1], ["relu", "identity"], 30)
 
 

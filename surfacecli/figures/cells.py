@@ -126,7 +126,7 @@ def _fill(axes: Axes, cells: CellMap, colours: NDArray[np.float64]) -> None:
             closed=True,
             facecolors=colours,
             edgecolors=FAINT if few else colours,
-            linewidths=4.0 / max(np.sqrt(len(cells)), 10.0) if few else 0.25,
+            linewidths=3.0 / max(np.sqrt(len(cells)), 8.0) if few else 0.25,
             zorder=1,
             rasterized=len(cells) > SHAPES,
         ),

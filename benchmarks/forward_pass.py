@@ -21,7 +21,7 @@ from surfacecli.geometry.slices import Slice
 
 Array = NDArray[np.float64]
 
-#: Data points in a block; the fastest of 100, 125, 200, 250, 500 and 1000 on the machine of README.
+#: Data points in a block: of 125, 250, 500 and 1000 the fastest on the machine of the README.
 ROWS = 500
 
 

@@ -110,8 +110,8 @@ def test_kinks_are_zeros_of_their_layer() -> None:
             missed = [nodes_missed(DEEP, *at, layer) for at in (a, 0.5 * (a + b), b)]
             # One and the same unit at all three.
             assert np.maximum.reduce(missed).min() < 1e-12
-    assert len({LAYERS[n] for n in range(4)}) == 4
-    assert colour_of_layer(5) == colour_of_layer(1)
+    assert len({colour_of_layer(layer) for layer in range(1, 7)}) == len(LAYERS) == 6
+    assert colour_of_layer(7) == colour_of_layer(1)
     names = [name for name in legend_of(figure) if name.startswith("kinks")]
     assert names == ["kinks of layer 1", "kinks of layer 2", "kinks of layer 3"]
 

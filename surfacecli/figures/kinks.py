@@ -20,7 +20,7 @@ Indices = NDArray[np.intp]
 LIMIT, MOST, PIECES = 200, 150, 8000
 #: Colours of layers 1, 2, 3 ..., then again: they show on the dark and the light end of the
 #: surface's colours, apart from each other and from the white contours.
-LAYERS = ("#FF5A36", "#7CD5FF", "#FFB3E6", "#111111")
+LAYERS = ("#FF5A36", "#7CD5FF", "#FFB3E6", "#111111", "#FFD43B", "#A78BFA")
 #: Width in points and opacity of the lines, where there are up to so many and where there are most.
 FEW = 20
 CLEAR, THIN = (0.9, 0.9), (0.28, 0.5)

@@ -9,7 +9,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from surfacecli.figures.cellmap import LevelCells
@@ -53,17 +52,22 @@ def draw_outlines(axes: Axes, picture: Picture, small: bool = False) -> None:
             group += list(np.array(point.outline))
     for (support, kind), segments in outlines.items():
         width = (RIM if support == "plateau" else COURSE) * (0.7 if small else 1.0)
-        collection = LineCollection(
-            segments,
-            colors=KINDS[kind][1],
-            linewidths=width,
-            capstyle="round",
-            zorder=2.8,
-            path_effects=[withStroke(linewidth=width + 0.9, foreground="white")],
-            rasterized=len(segments) > SHAPES,
-        )
-        collection.set_gid(f"{support} ({kind})")
-        axes.add_collection(collection, autolim=False)
+        name = f"{support} ({kind})"
+        # All of the white rim first: segment by segment it would cut the line into dashes.
+        for colour, wide, layer, gid in (
+            ("white", width + 0.9, 2.7, f"rim of {name}"),
+            (KINDS[kind][1], width, 2.8, name),
+        ):
+            collection = LineCollection(
+                segments,
+                colors=colour,
+                linewidths=wide,
+                capstyle="round",
+                zorder=layer,
+                rasterized=len(segments) > SHAPES,
+            )
+            collection.set_gid(gid)
+            axes.add_collection(collection, autolim=False)
 
 
 def _compound(polygons: Iterable[Array]) -> Path:

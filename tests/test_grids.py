@@ -206,16 +206,16 @@ TABLE = [
     ("relu identity", "cross_entropy", True, [1], [2], "weights", "columns"),
     ("tanh tanh", "logistic", True, [2], [2], "weights", "columns"),
     ("relu identity", "squared", True, [1, 2], [2], "weights", "columns"),
-    ("relu identity", "squared", True, [1], [1], "zero", "rows"),
+    ("relu identity", "squared", True, [1], [1], "zero", "pairs"),
     ("relu relu", "squared", False, [1], [1], "weights", "rows"),
-    ("hard_tanh identity", "squared", False, [1], [1], "zero", "rows"),
+    ("hard_tanh identity", "squared", False, [1], [1], "zero", "pairs"),
     ("tanh identity", "squared", False, [1], [1], "zero", "forward"),
     ("relu sigmoid", "squared", False, [1], [1], "zero", "forward"),
     ("relu identity", "cross_entropy", False, [1], [1], "zero", "forward"),
     ("relu identity", "squared", False, [1, 2], [1, 2], "weights", "forward"),
     ("relu relu identity", "squared", False, [1], [1], "zero", "forward"),
     ("relu relu identity", "squared", False, [2], [2], "zero", "fan"),
-    ("relu relu identity", "squared", False, [2], [2], "weights", "rows"),
+    ("relu relu identity", "squared", False, [2], [2], "weights", "pairs"),
     ("relu relu identity", "squared", False, [1], [3], "weights", "columns"),
     ("relu relu identity", "squared", False, [1], [2], "weights", "forward"),
 ]
@@ -293,12 +293,12 @@ def test_blocks_do_not_change_the_grid(monkeypatch, hidden):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_of_the_caller_is_changed(way):
-    output = "identity" if way == "quadratic" else "relu"
+    output = "identity" if way in ("quadratic", "pairs") else "relu"
     objective = random_objective(
         np.random.default_rng(4), 2, ["relu", output], "squared", False, (3, 4, 2), 5
     )
     layer = 2 if way in ("quadratic", "columns") else 1
-    origin = "weights" if way in ("columns", "rows") else "zero"
+    origin = "weights" if way in ("columns", "rows", "pairs") else "zero"
     slice = make_slice("s", objective, [layer], [layer], origin)
     kept = [*slice.origin.values(), *slice.along_u.values(), *slice.along_v.values()]
     kept += [*objective.network.weights, objective.data.inputs, objective.data.targets]
@@ -312,6 +312,7 @@ def test_nothing_of_the_caller_is_changed(way):
 MEMORY = [
     ([1], [1], "zero", "relu", "fan"),
     ([1], [1], "weights", "relu", "rows"),
+    ([1], [1], "weights", "identity", "pairs"),
     ([1], [2], "weights", "relu", "columns"),
     ([2], [2], "zero", "identity", "quadratic"),
 ]
@@ -334,7 +335,7 @@ def test_memory_does_not_grow_with_the_data_or_the_grid(u, v, origin, output, wa
 
 @pytest.mark.parametrize("way", WAYS)
 def test_estimates_grow_with_the_grid(way):
-    output = "identity" if way == "quadratic" else "relu"
+    output = "identity" if way in ("quadratic", "pairs") else "relu"
     objective = random_objective(
         np.random.default_rng(4), 2, ["relu", output], "squared", False, (3, 4, 2), 50
     )

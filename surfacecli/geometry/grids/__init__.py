@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surfacecli.geometry.grids import columns, fan, forward, quadratic, rows
+from surfacecli.geometry.grids import columns, fan, forward, pairs, quadratic, rows
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.network.transfers import Array
 
@@ -19,6 +19,7 @@ WAYS = {
     "quadratic": quadratic,
     "fan": fan,
     "columns": columns,
+    "pairs": pairs,
     "rows": rows,
     "forward": forward,
 }

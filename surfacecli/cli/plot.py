@@ -63,10 +63,15 @@ def plot(
     from surfacecli.pictures import draw, file_name, picture_of, provenance_of
     from surfacecli.words import count_words
 
-    folder = Path(output)
+    folder, slices = Path(output), study.slices
+    if study.style == "cells":
+        slices = tuple(s for s in slices if study.plan(s).method == "exact") or slices[:1]
+        for slice in study.slices:
+            if slice not in slices:
+                click.echo(f"surface: {slice.name} left out: it has no exact cells", err=True)
     figures: list[dict[str, object]] = []
     results = []
-    for slice in study.slices:
+    for slice in slices:
         result = examine(study, slice, quiet=quiet)
         results.append(result)
         if panel:

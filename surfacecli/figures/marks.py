@@ -208,11 +208,15 @@ def _rank(point: StationaryPoint) -> tuple[bool, int, bool, str]:
 def _grouped(
     points: Iterable[StationaryPoint], size: float
 ) -> Iterable[tuple[Mark, list[StationaryPoint]]]:
-    """Marks with all points that bear them; the rarest kinds come last, on top."""
+    """Marks with all points that bear them: saddles first, then the rarest kinds last, on top.
+
+    Between two minima close together there is a saddle, which must not hide them.
+    """
     groups: dict[Mark, list[StationaryPoint]] = {}
     for point in points:
         groups.setdefault(mark_of(point, size), []).append(point)
-    for mark in sorted(groups, key=lambda mark: len(groups[mark]), reverse=True):
+    saddle = KINDS["saddle"][0]
+    for mark in sorted(groups, key=lambda mark: (mark.shape != saddle, -len(groups[mark]))):
         yield mark, groups[mark]
 
 

@@ -23,7 +23,7 @@ from surfacecli.network.transfers import Array
 
 #: Height of the surface under the light, in widths of the window.
 RELIEF = 0.6
-STRENGTH = 0.6
+STRENGTH = 0.35
 #: The light comes from the upper left.
 LIGHT = 135.0
 #: Units are equal along u and v where neither side of the window is longer than this many times

@@ -39,9 +39,9 @@ def read_arrays(path: Path, wanted: str) -> Arrays:
     Sizes are taken from the headers and refused where they are unreasonable, before anything is
     unpacked; nothing is ever unpickled. Raises `ValueError`, its message without the file's name.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise ValueError("this is no regular file")  # a pipe would keep its reader waiting
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ValueError("this is no regular file")  # a pipe would keep its reader waiting
         with path.open("rb") as file:
             start = file.read(6)
             if start == b"\x93NUMPY":

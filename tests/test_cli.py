@@ -240,7 +240,7 @@ def test_section_through_one_point_twice(run, tiny):
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["plto"], 2, "Did you mean"),
+        (["plto"], 2, "No such command 'plto'"),
         (["plot", "--layer", "0"], 2, "0"),
         (["plot", "--layer", "3"], 1, "3 is not a layer of post; choose 1 to 2"),
         (["plot", "--layer", "1", "--cross-layer"], 2, "not several"),

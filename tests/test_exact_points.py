@@ -311,6 +311,23 @@ def test_the_kinks_of_a_point_have_a_unit_on_its_node(sweep: list[Exact]) -> Non
     assert checked > 200
 
 
+def test_a_point_names_every_unit_of_its_kink() -> None:
+    """Two units and a third in proportion share a kink, on two data points: six names."""
+    objective = make_objective(
+        [[[0.0], [0.0], [0.0]], [[-1.0, 0.5, -1.0]]],
+        ["relu", "identity"],
+        [[1.0], [2.0]],
+        [[-0.3], [-0.4]],
+    )
+    U, V = [[1.0], [1.0], [-2.0]], [[0.5], [0.5], [-1.0]]
+    slice = make_slice_by_hand(objective, {1: U}, {1: V})
+    for window in (Window(), Window(-1.0, 1.0, -1.0, 0.5), Window(0.1, 1.0, -1.0, 0.5)):
+        (ridge,) = [p for p in examine_cells(slice, window).points if p.kind == "maximum"]
+        assert (ridge.support, ridge.smooth) == ("valley", False)
+        assert ridge.error == pytest.approx(0.25)
+        assert ridge.kinks == tuple((1, unit, sample) for unit in (1, 2, 3) for sample in (1, 2))
+
+
 # Plateaus, valleys and cases by hand
 
 
@@ -363,7 +380,7 @@ def test_a_plateau_that_is_a_minimum_has_a_kinked_rim_or_none() -> None:
 
 
 def test_one_valley_over_many_cells() -> None:
-    """E = (u + 2)^2 in all of u > -2, cut by ten kinks across that change nothing there."""
+    """relu(2 + u) = 0.75 along a line that two kinks of units without effect cross."""
     units = [[1.0, 0.0], *([[0.0, 1.0]] * 2)]
     objective = make_objective(
         [units, [[1.0, 0.0, 0.0]]],
@@ -379,7 +396,7 @@ def test_one_valley_over_many_cells() -> None:
     valleys = [p for p in exact.points if p.kind == "minimum"]
     assert len(exact.cells) == 3
     assert len(valleys) == 1
-    # W = (1 + u, v, v) on x = (1, 0), with biases 1, 0.3 and -0.4: relu(2 + u) = 0.75.
+    # Pre-activations 2 + u, v + 0.3 and v - 0.4.
     assert valleys[0].extent == pytest.approx((-1.25, -1.25, -1.0, 1.0))
     assert len(valleys[0].outline) == 3
 

@@ -103,20 +103,24 @@ class Meetings:
         pairs = self._pairs.values[points]
         determinants, sizes = self._determinants(pairs)
         values = determinants @ np.array([c, p, q])
-        near = np.abs(values) <= self.near * np.hypot(p, q) * determinants[:, 0]
-        near |= (pairs == line).any(axis=1)
-        signs = np.sign(values).astype(np.int8)
+        through = self.near * np.hypot(p, q) * determinants[:, 0]
         rounding = BOUND * (sizes @ np.abs(np.array([c, p, q])))
-        for k in np.flatnonzero(~near & (np.abs(values) <= rounding)):
+        far = np.abs(values)
+        signs = np.sign(np.where(far <= through, 0.0, values)).astype(np.int8)
+        own = (pairs == line).any(axis=1)
+        signs[own] = 0
+        # Where rounding could carry the value over the border between through and beside.
+        for k in np.flatnonzero(~own & (np.abs(far - through) <= rounding) & (rounding > 0)):
             signs[k] = self._exact_sign(line, int(pairs[k, 0]), int(pairs[k, 1]))
-        signs[near] = 0
         return np.asarray(signs)
 
     def _exact_sign(self, line: int, one: int, other: int) -> int:
         c, p, q = self.lines.whole(line)
         d, x, y = self._whole_parts(one, other)
         total = c * d + p * x + q * y
-        return (total > 0) - (total < 0)
+        if total * total <= Fraction(self.near) ** 2 * (p * p + q * q) * d * d:
+            return 0
+        return 1 if total > 0 else -1
 
     def _whole_parts(self, one: int, other: int) -> tuple[int, int, int]:
         (c, p, q), (d, r, s) = self.lines.whole(one), self.lines.whole(other)

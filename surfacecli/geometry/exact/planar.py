@@ -290,6 +290,8 @@ def rectangle(window: Window) -> Subdivision:
 def _level_face(border: Indices, values: Array, signs: Signs) -> None:
     """Keep the runs with the largest value of either sign; the other vertices go to 0."""
     sign = signs[border]
+    if not ((sign > 0).any() and (sign < 0).any()):
+        return  # levelled already, together with a neighbour
     keep = np.zeros(len(border), dtype=np.bool_)
     for wanted in (1, -1):
         members = np.flatnonzero(sign == wanted)

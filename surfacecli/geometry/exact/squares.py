@@ -114,11 +114,10 @@ def fan_quadratics(cells: Cells, rays: Rays) -> Quadratics:
         o = outputs_at(cells.slice, cells.inputs[m : m + 1], _bisectors(between))
         quadratics, _ = squares.coefficients(o, np.s_[m : m + 1])
         gained[own] = quadratics[1:] - quadratics[:-1]
-    gained[spoke == 0] = 0.0  # the first cone has its quadratic already
     coefficients = np.empty((len(cells), 6))
     for k in range(6):
         sums = np.bincount(spoke, weights=gained[:, k], minlength=len(cells))
-        sums[0] = start[0, k]
+        sums[0] = start[0, k]  # the first cone has its quadratic already
         coefficients[:, k] = np.cumsum(sums)
     coefficients[:, 0] += squares.scatter
     # What rounding may have taken from the running sums joins the size of the terms.

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfacecli.geometry.slices import Slice
+from surfacecli.geometry.surface import blocks
 from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
@@ -97,14 +98,18 @@ def later_pre_activations(slice: Slice, x: Array, points: Array, layer: int) -> 
     """Pre-activations (n, P) of a layer for one input x of the moved layer at points (P, 2)."""
     network = slice.objective.network
     c, p, q = moved_parts(slice, x[None])[:, 0, :, None]
-    h = np.concatenate([p, q], axis=1) @ points.T
-    h += c
-    for number in range(slice.first_moved + 1, layer + 1):
-        h = network.weights[number - 1] @ network.transfers[number - 2].value(h)
-        b = network.biases[number - 1]
-        if b is not None:
-            h += b[:, None]
-    return np.asarray(h)
+    slopes = np.concatenate([p, q], axis=1)
+    result = np.empty((network.widths[layer], len(points)))
+    for block in blocks(len(points), 2 * max(network.widths[slice.first_moved : layer + 1])):
+        h = slopes @ points[block].T
+        h += c
+        for number in range(slice.first_moved + 1, layer + 1):
+            h = network.weights[number - 1] @ network.transfers[number - 2].value(h)
+            b = network.biases[number - 1]
+            if b is not None:
+                h += b[:, None]
+        result[:, block] = h
+    return result
 
 
 def largest_terms(slice: Slice, x: Array, reach: Array, layer: int) -> Array:

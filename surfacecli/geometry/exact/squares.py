@@ -134,7 +134,7 @@ def _own_rays(cells: Cells, rays: Rays, opening: Opening) -> tuple[Indices, Arra
 
     Without rays on the window's sides, which change nothing inside.
     """
-    order = np.lexsort((rays.spoke, rays.input))
+    order = np.argsort(rays.input * (len(cells) + 1) + rays.spoke, kind="stable")
     spoke, number = rays.spoke[order], rays.input[order]
     wanted = np.concatenate([[True], (np.diff(spoke) != 0) | (np.diff(number) != 0)])
     if not opening.is_turn:

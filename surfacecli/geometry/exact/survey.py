@@ -67,11 +67,11 @@ class Survey:
     def kinks(self, edges: Indices) -> tuple[tuple[int, int, int], ...]:
         """(layer, unit, data point) of everything that has its kink on one of the edges."""
         kinks, plane = self.cells.kinks, self.plane
-        k = np.unique(plane.label[edges])
+        labels = plane.label[edges]
         more = (
             [label for e in edges.tolist() for label in plane.also.get(e, ())] if plane.also else []
         )
-        k = np.unique(np.concatenate([k[k >= 0], np.array(more, dtype=np.intp)]))
+        k = _distinct(np.concatenate([labels[labels >= 0], np.array(more, dtype=np.intp)]))
         if plane.twins:
             twins = [plane.twins.get(label, [label]) for label in k.tolist()]
             k = np.array(sorted(itertools.chain.from_iterable(twins)), dtype=np.intp)
@@ -94,3 +94,9 @@ class Survey:
         twice = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
         areas = np.bincount(owner, weights=0.5 * twice, minlength=len(faces))
         return np.asarray(areas, dtype=np.float64)
+
+
+def _distinct(numbers: Indices) -> Indices:
+    """What `np.unique` gives, for millions several times as fast."""
+    ordered = np.sort(numbers)
+    return ordered[np.diff(ordered, prepend=-1) > 0]

@@ -92,7 +92,6 @@ def _add_points(
     what it meets before the grid counts from the first grid point on.
     """
     c, p, q = lines
-    width = c.shape[1]
     on = p < 0
     constant, along_u, along_v = (
         (on * part) @ W.T + rest_part for part, rest_part in zip(lines, rest, strict=True)
@@ -116,30 +115,29 @@ def _add_points(
     ]
     total.add(every, np.zeros_like(every), starts)
 
-    position, turn = -(c + v[0] * q) / p, -q / p  # where a row meets a line, and how that moves
-    meets = position[:, None] + (v - v[0])[:, None] * turn[:, None]  # (n, rows, L)
-    met = np.flatnonzero(meets < u[-1])
-    line, above = met % width, met // width
-    row, place = above % len(v), (above // len(v)) * width + line
-    weighed = _weighed_residuals(lines, W, rest, v, position, turn)
-    slope, level, growth = (part[place * (len(v) + 1) + row] for part in weighed)
-    here_p = p.ravel()[place]
-    here = c.ravel()[place] + v[row] * q.ravel()[place]
-    own = np.square(W).sum(axis=0)[line]
-    level += v[row] * growth
-    sign = np.where(here_p > 0, 1.0, -1.0)
+    # Where a row meets a line, and how that moves; all arrays are (n, L, rows) from here on.
+    position, turn = -(c + v[0] * q) / p, -q / p
+    rank = count_before(u, position[:, :, None] + turn[:, :, None] * (v - v[0]))
+    slope, level, growth = _weighed_residuals(lines, W, rest, v, position, turn)
+    level = level + growth * v
+    here = c[:, :, None] + q[:, :, None] * v
+    own = np.square(W).sum(axis=0)[:, None]
+    own_here = own * here
+    sign_p = np.abs(p)[:, :, None]
+    sign_here = np.where(p > 0, 1.0, -1.0)[:, :, None] * here
     gains = [
-        sign * here_p * (2.0 * slope + own * here_p),
-        sign * (slope * here + level * here_p + own * here_p * here),
-        sign * here * (2.0 * level + own * here),
+        sign_p * (2.0 * slope + own * p[:, :, None]),
+        sign_here * slope + sign_p * (level + own_here),
+        sign_here * (2.0 * level + own_here),
     ]
-    total.add(row, count_before(u, meets.ravel()[met]), gains)
+    row = np.broadcast_to(every, rank.shape)
+    total.add(row.ravel(), rank.ravel(), [gain.ravel() for gain in gains])
 
 
 def _weighed_residuals(
     lines: list[Array], W: Array, rest: list[Array], v: Array, position: Array, turn: Array
 ) -> list[Array]:
-    """w_l . r on line l without its own ramp: u part, constant and v part, each (n, L, rows + 1).
+    """w_l . r on line l without its own ramp: u part, constant and v part, each (n, L, rows).
 
     A running sum over rows, begun at the first row and changed where line k passes line l along
     them. Of two lines one is met first; that is decided once for both, or their product would count
@@ -173,6 +171,6 @@ def _weighed_residuals(
         gained = np.zeros(count * width * (len(v) + 1))
         gained += np.bincount(place, weights=change * part.ravel()[source], minlength=len(gained))
         gained[:: len(v) + 1] += begin[:, :, k].ravel()
-        by_line = gained.reshape(-1, len(v) + 1)
-        sums.append(np.cumsum(by_line, axis=1, out=by_line).ravel())
+        by_row = gained.reshape(count, width, len(v) + 1)[:, :, :-1]
+        sums.append(np.cumsum(by_row, axis=2))
     return sums

@@ -1,8 +1,10 @@
 """From results to pictures: the line of provenance, what a file's metadata holds, its name."""
 
 import platform
-from importlib.metadata import version
 from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
 
 from surfacecli import __version__
 from surfacecli.errors import SurfaceError
@@ -87,8 +89,8 @@ def provenance_of(study: Study, *slices: Slice) -> dict[str, object]:
         "versions": {
             "surface": __version__,
             "python": platform.python_version(),
-            "numpy": version("numpy"),
-            "matplotlib": version("matplotlib"),
+            "numpy": np.__version__,
+            "matplotlib": matplotlib.__version__,
         },
     }
 

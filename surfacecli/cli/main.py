@@ -1,6 +1,7 @@
 """The group, its own options, and the one place where an error becomes a message and a status."""
 
 import errno
+import gc
 import os
 import sys
 
@@ -102,6 +103,8 @@ def surface() -> None:
 
 def main() -> None:
     """Entry point of the `surface` script and of `python -m surfacecli`."""
+    # Importing and drawing make many objects and little garbage: look for it less often.
+    gc.set_threshold(100_000, 20, 20)
     surface(prog_name="surface", auto_envvar_prefix="SURFACE")
 
 

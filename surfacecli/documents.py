@@ -1,7 +1,7 @@
 """Results as plain documents: the JSON that scripts rely on. Keys may be added, none changes."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from surfacecli.geometry.claim import Place
 from surfacecli.geometry.section import Section
@@ -80,12 +80,15 @@ def verdict_document(result: Result) -> Document:
     }
 
 
-def check_document(study: Study, results: Iterable[Result]) -> Document:
-    """The whole of `check-maxima --json`."""
-    return {
-        "preset": study.preset.name,
-        "slices": [verdict_document(result) for result in results],
-    }
+def check_document(
+    study: Study, results: Iterable[Result], plane_cells: Mapping[str, int] | None = None
+) -> Document:
+    """The whole of `check-maxima --json`; `plane_cells` by slice where they were asked for."""
+    slices = [verdict_document(result) for result in results]
+    for slice in slices:
+        if plane_cells and slice["name"] in plane_cells:
+            slice["plane_cells"] = plane_cells[str(slice["name"])]
+    return {"preset": study.preset.name, "slices": slices}
 
 
 def section_document(slice: Slice, line: Section) -> Document:

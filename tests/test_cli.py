@@ -196,6 +196,13 @@ def test_an_incomplete_audit_is_said(run, tiny, monkeypatch):
     assert "NOT COMPLETE" in run("check-maxima", tiny, "--slice", "E1").stdout
 
 
+def test_cells_of_the_whole_plane(run, tiny):
+    arguments = ("check-maxima", tiny, "--slice", "E1", "--window", "0.1:0.2", "--plane")
+    (slice,) = json.loads(run(*arguments, "--json").stdout)["slices"]
+    assert slice["plane_cells"] > slice["cells"]
+    assert f"the whole plane has {slice['plane_cells']} cells" in run(*arguments).stdout
+
+
 def test_methods(run, tiny):
     document = json.loads(
         run("check-maxima", tiny, "--slice", "E1", "--method", "sampled", "--json").stdout

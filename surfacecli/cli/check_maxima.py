@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 @slice_options
 @grid_options
 @method_options
+@click.option("--plane", is_flag=True, help="Count the cells of the whole plane too, where exact.")
 @json_option
 @quiet_option
 @click.pass_context
 def check_maxima(
-    ctx: click.Context, /, preset: str, as_json: bool, quiet: bool, **choices: Any
+    ctx: click.Context, /, preset: str, plane: bool, as_json: bool, quiet: bool, **choices: Any
 ) -> None:
     """Check the claim that no smooth local maximum exists, slice by slice.
 
@@ -43,12 +44,23 @@ def check_maxima(
     from surfacecli.outputs import json_text
 
     results = [examine(study, slice, quiet=quiet) for slice in study.slices]
+    cells = _count_planes(results) if plane else {}
     if as_json:
-        click.echo(json_text(check_document(study, results)), nl=False)
+        click.echo(json_text(check_document(study, results, cells)), nl=False)
     else:
         _print_verdicts(study, results)
+        for name, count in cells.items():
+            click.echo(f"{name}: the whole plane has {count:,} cells.")
     if any(result.verdict.claim.violated for result in results):
         ctx.exit(3)
+
+
+def _count_planes(results: "list[Result]") -> dict[str, int]:
+    """The cells of the whole plane, by slice, where those of the window are known exactly."""
+    from surfacecli.geometry.exact.whole_plane import count_plane_cells
+
+    exact = [result.slice for result in results if result.verdict.exact is not None]
+    return {slice.name: count_plane_cells(slice) for slice in exact}
 
 
 def _print_verdicts(study: "Study", results: "list[Result]") -> None:

@@ -114,9 +114,14 @@ class Study:
             raise SurfaceError(f"{message}; choose {advice}, or --method sampled")
         return Plan("sampled", cells, f"{message}: sampled instead; {advice} makes it exact")
 
-    def examine(self, slice: Slice, progress: Progress | None = None) -> "Result":
-        """The grid of a slice, its stationary points and the verdict."""
-        plan = self.plan(slice)
+    def examine(
+        self, slice: Slice, progress: Progress | None = None, plan: "Plan | None" = None
+    ) -> "Result":
+        """The grid of a slice, its stationary points and the verdict.
+
+        `plan` is that of `plan(slice)`, where the caller has it already.
+        """
+        plan = plan or self.plan(slice)
         grid = self.sample(slice)
         if plan.method == "exact":
             verdict = give_exact_verdict(slice, self.window, progress)

@@ -32,7 +32,7 @@ def examine(study: Study, slice: Slice, quiet: bool = False) -> Result:
         click.echo(f"\r{slice.name}: kink {done:,} of {total:,} ", nl=False, err=True)
 
     watched = not quiet and sys.stderr.isatty()
-    result = study.examine(slice, progress if watched else None)
+    result = study.examine(slice, progress if watched else None, plan)
     if shown:
         click.echo("\r\033[K", nl=False, err=True)
     return result

@@ -7,6 +7,10 @@ from surfacecli.geometry.exact.kinks import moved_parts
 from surfacecli.geometry.slices import Slice
 from surfacecli.network.transfers import Array
 
+#: A slope of an output counts as 0 below this times the sum of the sizes of its terms: where units
+#: cancel each other, what is left of their slopes is rounding, and its sign means nothing.
+ROUNDING = 16.0 * 2.0**-53
+
 
 def affine_outputs(cells: Cells, inner: Array) -> Array:
     """The outputs in the cells around the points `inner` (f, 2), as (m, f, 3, n_L).
@@ -45,4 +49,20 @@ def outputs_at(slice: Slice, inputs: Array, inner: Array) -> Array:
         b = network.biases[layer] if above is not None else None
         if b is not None:
             a[:, :, 0] += b
-    return np.array(a)
+    a = np.array(a)
+    noise = ROUNDING * _slope_bounds(slice, inputs)[:, None, None]
+    slopes = a[:, :, 1:]
+    slopes[np.abs(slopes) <= noise] = 0.0
+    return a
+
+
+def _slope_bounds(slice: Slice, inputs: Array) -> Array:
+    """How large the terms of the outputs' slopes can be, (m, n_L): no signs, no cancelling."""
+    network, first = slice.objective.network, slice.first_moved
+    directions = np.abs(slice.along_u[first]) + np.abs(slice.along_v[first])
+    bound = np.abs(inputs) @ directions.T
+    for layer in range(first, network.depth + 1):
+        bound = bound * np.abs(np.array(network.transfers[layer - 1].slopes)).max()
+        if layer < network.depth:
+            bound = bound @ np.abs(network.weights[layer]).T
+    return np.asarray(bound)

@@ -198,8 +198,9 @@ TABLE = [
     ("relu identity", "squared", False, [2], [2], "zero", "quadratic"),
     ("relu identity", "squared", True, [2], [2], "weights", "quadratic"),
     ("identity identity", "squared", True, [1], [1], "weights", "quadratic"),
-    ("relu relu", "squared", False, [2], [2], "weights", "columns"),
-    ("relu relu", "squared", True, [2], [2], "zero", "columns"),
+    ("relu relu", "squared", False, [2], [2], "weights", "halfplanes"),
+    ("relu hard_tanh", "half_squared", True, [2], [2], "zero", "halfplanes"),
+    ("relu relu", "logistic", True, [2], [2], "zero", "columns"),
     ("relu identity", "squared", False, [1], [2], "zero", "columns"),
     ("relu relu", "squared", True, [2], [1], "weights", "columns"),
     ("tanh identity", "squared", True, [1], [2], "weights", "columns"),
@@ -297,8 +298,8 @@ def test_nothing_of_the_caller_is_changed(way):
     objective = random_objective(
         np.random.default_rng(4), 2, ["relu", output], "squared", False, (3, 4, 2), 5
     )
-    layer = 2 if way in ("quadratic", "columns") else 1
-    origin = "weights" if way in ("columns", "rows", "pairs") else "zero"
+    layer = 2 if way in ("quadratic", "halfplanes", "columns") else 1
+    origin = "zero" if way in ("quadratic", "fan", "forward") else "weights"
     slice = make_slice("s", objective, [layer], [layer], origin)
     kept = [*slice.origin.values(), *slice.along_u.values(), *slice.along_v.values()]
     kept += [*objective.network.weights, objective.data.inputs, objective.data.targets]
@@ -314,6 +315,7 @@ MEMORY = [
     ([1], [1], "weights", "relu", "rows"),
     ([1], [1], "weights", "identity", "pairs"),
     ([1], [2], "weights", "relu", "columns"),
+    ([2], [2], "weights", "relu", "halfplanes"),
     ([2], [2], "zero", "identity", "quadratic"),
 ]
 
@@ -339,7 +341,7 @@ def test_estimates_grow_with_the_grid(way):
     objective = random_objective(
         np.random.default_rng(4), 2, ["relu", output], "squared", False, (3, 4, 2), 50
     )
-    layer = 2 if way in ("quadratic", "columns") else 1
+    layer = 2 if way in ("quadratic", "halfplanes", "columns") else 1
     slice = make_slice("s", objective, [layer], [layer], "zero")
     costs = [WAYS[way].operations(slice, n, n) for n in (10, 100, 1000)]
     assert 0 < costs[0] < costs[1] < costs[2]

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surfacecli.geometry.grids import columns, fan, forward, pairs, quadratic, rows
+from surfacecli.geometry.grids import (
+    columns,
+    fan,
+    forward,
+    halfplanes,
+    pairs,
+    quadratic,
+    rows,
+)
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.network.transfers import Array
 
@@ -18,6 +26,7 @@ from surfacecli.network.transfers import Array
 WAYS = {
     "quadratic": quadratic,
     "fan": fan,
+    "halfplanes": halfplanes,
     "columns": columns,
     "pairs": pairs,
     "rows": rows,

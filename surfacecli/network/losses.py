@@ -25,7 +25,8 @@ class Loss:
 
     value (a, y) -> (...,); gradient (a, y) -> (..., n_L); hessian (a, y) -> (..., n_L, n_L);
     product (a, y, t) -> (..., n_L), the Hessian times t. `convex` says whether the loss is convex
-    in a. `scale` is s where the loss is s |a - y|^2, None where it is not of that form.
+    in a, `separable` whether it is a sum of functions of one output each: then its Hessian is
+    diagonal. `scale` is s where the loss is s |a - y|^2, None where it is not of that form.
     `target_problem` takes the targets (N, n_L) and says what is wrong with them, or None.
     """
 
@@ -34,14 +35,13 @@ class Loss:
     value: Callable[[Array, Array], Array]
     gradient: Callable[[Array, Array], Array]
     product: Callable[[Array, Array, Array], Array]
+    separable: bool = False
     scale: float | None = None
     target_problem: Callable[[Array], str | None] = lambda y: None
 
     def hessian(self, a: Array, y: Array) -> Array:
         """The Hessian in a, shape (..., n_L, n_L): its product with every unit vector."""
-        units = np.eye(a.shape[-1])
-        rows = [self.product(a, y, np.broadcast_to(unit, a.shape)) for unit in units]
-        return np.stack(rows, axis=-1)
+        return self.product(a[..., None, :], y[..., None, :], np.eye(a.shape[-1]))
 
 
 def _squares(name: str, scale: float) -> Loss:
@@ -51,6 +51,7 @@ def _squares(name: str, scale: float) -> Loss:
         value=lambda a, y: scale * np.square(a - y).sum(axis=-1),
         gradient=lambda a, y: 2.0 * scale * (a - y),
         product=lambda a, y, t: 2.0 * scale * t + np.zeros_like(a),
+        separable=True,
         scale=scale,
     )
 
@@ -106,6 +107,7 @@ logistic = Loss(
     value=lambda a, y: np.asarray((_softplus(a) - y * a).sum(axis=-1)),
     gradient=lambda a, y: _sigmoid(a) - y,
     product=lambda a, y, t: TRANSFERS["sigmoid"].slope(a) * t,
+    separable=True,
     target_problem=_not_in_unit_interval,
 )
 

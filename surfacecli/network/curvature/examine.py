@@ -1,37 +1,39 @@
-"""The curvature of each layer in numbers: of the weights, the pre-activations, by Gauss-Newton.
+"""The curvature of each layer in numbers: of its weights, its pre-activations, by Gauss-Newton."""
 
-How a layer is measured depends on its size. Up to `DENSE` weights: all eigenvalues of the matrix.
-Fewer factors than that (PH_n = L_n S_n L_n^T, so H = F S F^T with one column of F for each nonzero
-eigenvalue of each PH_n): those of R S R^T, F = Q R, which has the same nonzero eigenvalues. Beyond
-both: extreme eigenvalues by Lanczos's iteration on products, the rank by bounds; no matrix of the
-layer's size is ever formed.
-"""
-
-from collections.abc import Callable, Collection
+import itertools
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
+from surfacecli.network.curvature.bounds import inner_rank_bounds
 from surfacecli.network.curvature.dense import KroneckerSum
-from surfacecli.network.curvature.lanczos import find_extremes
-from surfacecli.network.curvature.passes import Backpropagation, backpropagate, check_layer
-from surfacecli.network.curvature.products import layer_product, pre_activation_product
-from surfacecli.network.curvature.recursion import walk_pre_activation_hessians
-from surfacecli.network.curvature.spectrum import (
-    Rank,
-    Spectrum,
-    eigenvalues_of,
-    spectrum_of,
-    zero_below,
+from surfacecli.network.curvature.inner import (
+    inner_by_eigenvalues,
+    inner_by_products,
+    inner_ranks,
 )
+from surfacecli.network.curvature.outer import (
+    DENSE,
+    FACTORS,
+    weights_by_factors,
+    weights_by_matrix,
+    weights_by_products,
+    weights_by_units,
+)
+from surfacecli.network.curvature.passes import Backpropagation, backpropagate, check_layer
+from surfacecli.network.curvature.recursion import walk_pre_activation_hessians
+from surfacecli.network.curvature.spectrum import Rank, Spectrum, eigenvalues_of, zero_below
+from surfacecli.network.curvature.traces import output_diagonal, pre_activation_traces
 from surfacecli.network.data import Objective
 from surfacecli.network.model import Network
 from surfacecli.network.transfers import Array
 
-#: The largest matrix (rows) of which all eigenvalues are found.
-DENSE = 1500
 #: The widest layer of which the pre-activation Hessians' eigenvalues are all found.
-WIDE = 300
+WIDE = 256
+#: Multiply-adds that forming a layer's pre-activation Hessians may take.
+WORK = 2e11
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,7 @@ class LayerCurvature:
 
     @property
     def size(self) -> int:
+        """n_l n_{l-1}, the number of weights."""
         return self.weights.size
 
     @property
@@ -95,153 +98,126 @@ def examine_layers(
 ) -> tuple[LayerCurvature, ...]:
     """The curvature of the layers asked for (None: all), lowest first.
 
+    What is exact at which size: traces always. Eigenvalues and rank of H_l up to 4,500 weights, or
+    where the data give it no more than so many factors (data points times the rank of their PH_l);
+    and in the last layer at any size where the loss is a sum over outputs. Beyond, the extreme
+    eigenvalues come by iteration and the rank by bounds (`Rank.exact` is False). Of PH_l up to
+    256 units. Memory stays under 2 GB for widths up to 1000 and N = 1000.
+
     Raises `ValueError` where a layer does not exist or the network does not fit.
     """
     passes = backpropagate(objective, network)
     chosen = sorted(set(range(1, passes.network.depth + 1) if layers is None else layers))
     for layer in chosen:
         check_layer(passes.network, layer)
-    if not chosen:
-        return ()
-    gathered = {n: (_Gathered(passes, n, False), _Gathered(passes, n, True)) for n in chosen}
-    for block in walk_pre_activation_hessians(passes, chosen[0]):
-        if block.layer in gathered:
-            hessian, gauss_newton = gathered[block.layer]
-            hessian.add(block.hessian, block.rows)
-            if passes.bent(block.layer):
-                gauss_newton.add(block.gauss_newton, block.rows)
-    results = []
-    for layer, (hessian, gauss_newton) in gathered.items():
-        bent = passes.bent(layer)
-        inner, outer = hessian.pre_activations(), hessian.weights()
-        results.append(
-            LayerCurvature(
-                layer,
-                outer,
-                inner,
-                gauss_newton.weights() if bent else outer,
-                gauss_newton.pre_activations() if bent else inner,
-                bent,
-                objective.loss.convex,
-                passes.on_node[layer - 1],
-            )
-        )
-    return tuple(results)
+    parts = {n: [_Part(passes, n, gn) for gn in _kinds(passes, n)] for n in chosen}
+    walked = [n for n in chosen if any(part.walks for part in parts[n])]
+    if walked:
+        for block in walk_pre_activation_hessians(passes, walked[0]):
+            if block.layer in walked:
+                for part in parts[block.layer]:
+                    part.add(block.gauss_newton if part.gauss_newton else block.hessian, block.rows)
+    return tuple(_conclude(passes, n, parts[n]) for n in chosen)
+
+
+def _kinds(passes: Backpropagation, layer: int) -> tuple[bool, ...]:
+    """The Hessian (False), and the Gauss-Newton matrix (True) where it is another."""
+    return (False, True) if passes.bent(layer) else (False,)
+
+
+def _conclude(passes: Backpropagation, layer: int, parts: list["_Part"]) -> LayerCurvature:
+    inner, outer = zip(*(part.measure() for part in parts), strict=True)
+    return LayerCurvature(
+        layer,
+        weights=outer[0],
+        pre_activations=inner[0],
+        gauss_newton=outer[-1],
+        pre_activation_gauss_newton=inner[-1],
+        bent=passes.bent(layer),
+        convex=passes.objective.loss.convex,
+        on_node=passes.on_node[layer - 1],
+    )
 
 
 @dataclass
-class _Gathered:
-    """What is gathered of one layer's matrices while the recursion walks the data."""
+class _Part:
+    """One layer's Hessian or Gauss-Newton matrix: what the walk over the data gathers of it."""
 
     passes: Backpropagation
     layer: int
     gauss_newton: bool
-    dense: KroneckerSum | None = field(init=False, default=None)
+    walks: bool = field(init=False)
+    eigenvalues: list[Array] = field(default_factory=list)
+    factors: list[tuple[NDArray[np.intp], Array, Array]] = field(default_factory=list)
     trace: float = 0.0
     inner_trace: float = 0.0
-    ranks: int = 0
-    eigenvalues: list[Array] = field(default_factory=list)
-    columns: list[Array] | None = field(default_factory=list)
-    signs: list[Array] = field(default_factory=list)
-    counts: int = 0
 
     def __post_init__(self) -> None:
-        self.a = self.passes.inputs(self.layer)
-        self.n, self.m = self.passes.network.weights[self.layer - 1].shape
-        if self.n * self.m <= DENSE:
-            self.dense = KroneckerSum(self.n, self.m)
-            self.columns = None
+        passes, layer = self.passes, self.layer
+        self.a = passes.inputs(layer)
+        self.n, self.m = passes.network.weights[layer - 1].shape
+        self.by_units = layer == passes.network.depth and passes.objective.loss.separable
+        most = inner_rank_bounds(passes, layer, self.gauss_newton)
+        #: No more columns of F than these.
+        self.columns = int(most[np.any(self.a != 0, axis=1)].sum())
+        formed = not self.by_units and self._work() <= WORK
+        size = self.n * self.m
+        few = self.columns <= DENSE and self.columns * size <= FACTORS and self.n <= WIDE
+        self.by_factors = formed and few and self.columns <= size // 2
+        dense = formed and size <= DENSE and not self.by_factors
+        self.dense = KroneckerSum(self.n, self.m) if dense else None
+        self.inner = formed and self.n <= WIDE
+        self.walks = self.inner or dense
+
+    def _work(self) -> float:
+        """The multiply-adds of eq. (2) from the output to this layer."""
+        widths = self.passes.network.widths[self.layer :]
+        each = sum(n * above * (n + above) for n, above in itertools.pairwise(widths))
+        return float(len(self.a)) * each
 
     def add(self, PH: Array, rows: slice) -> None:
+        """PH_l, or G_l, (N, n_l, n_l) of the data points `rows`."""
         a = self.a[rows]
-        traces = np.einsum("nii->n", PH)
-        self.inner_trace += float(traces.sum())
-        self.trace += float(traces @ np.square(a).sum(axis=1))
+        self._add_traces(np.einsum("nii->n", PH), rows)
         if self.dense is not None:
             self.dense.add(PH, a)
-        if self.n > WIDE:
-            self.columns = None
-            return
-        if self.columns is None:
+        if self.by_factors:
+            values, vectors = np.linalg.eigh(PH)
+            sizes = np.abs(values)
+            limit = zero_below(self.n, 1.0) * sizes.max(axis=1, keepdims=True)
+            data, column = np.nonzero((sizes > limit) & np.any(a != 0, axis=1, keepdims=True))
+            L = vectors[data, :, column] * np.sqrt(sizes[data, column])[:, None]
+            self.factors.append((data + rows.start, L, np.sign(values[data, column])))
+            self.eigenvalues.append(values)
+        elif self.inner:
             self.eigenvalues.append(eigenvalues_of(PH))
-            return
-        values, vectors = np.linalg.eigh(PH)
-        self.eigenvalues.append(values)
-        size = np.abs(values)
-        limit = zero_below(self.n, 1.0) * size.max(axis=1, keepdims=True)
-        data, column = np.nonzero((size > limit) & np.any(a != 0, axis=1, keepdims=True))
-        self.counts += len(data)
-        if self.counts > DENSE:
-            self.columns = None
-            return
-        scaled = vectors[data, :, column] * np.sqrt(size[data, column])[:, None]
-        self.columns.append((scaled[:, :, None] * a[data, None, :]).reshape(len(data), -1))
-        self.signs.append(np.sign(values[data, column]))
 
-    def weights(self) -> Spectrum:
-        """H_l in numbers."""
-        size = self.n * self.m
+    def _add_traces(self, traces: Array, rows: slice) -> None:
+        self.inner_trace += float(traces.sum())
+        self.trace += float(traces @ np.square(self.a[rows]).sum(axis=1))
+
+    def measure(self) -> tuple[Spectrum, Spectrum]:
+        """The spectra over the pre-activations and over the weights."""
+        passes, layer, gauss_newton = self.passes, self.layer, self.gauss_newton
+        if self.by_units:
+            diagonal = output_diagonal(passes, gauss_newton)
+            self._add_traces(diagonal.sum(axis=1), slice(None))
+            ranks = np.asarray((diagonal != 0).sum(axis=1))
+            inner = inner_by_eigenvalues(ranks, diagonal, self.inner_trace)
+            return inner, weights_by_units(passes, layer, diagonal, self.trace)
+        if not self.walks:
+            self._add_traces(pre_activation_traces(passes, layer, gauss_newton), slice(None))
+        columns = self.columns
+        if self.inner:
+            eigenvalues = np.concatenate(self.eigenvalues)
+            ranks = inner_ranks(passes, layer, gauss_newton, eigenvalues)
+            inner = inner_by_eigenvalues(ranks, eigenvalues, self.inner_trace)
+            columns = int(ranks[np.any(self.a != 0, axis=1)].sum())
+        else:
+            inner = inner_by_products(passes, layer, gauss_newton, self.inner_trace)
         if self.dense is not None:
-            return spectrum_of(eigenvalues_of(self.dense.matrix()), self.trace)
-        if self.columns is not None:
-            F, signs = np.concatenate(self.columns), np.concatenate(self.signs)
-            R = np.asarray(np.linalg.qr(F.T, mode="r"), dtype=np.float64)
-            return spectrum_of(eigenvalues_of((R * signs) @ R.T), self.trace, size)
-
-        def product(v: Array) -> Array:
-            V = v.reshape(self.n, self.m)
-            return layer_product(self.passes, self.layer, V, self.gauss_newton).ravel()
-
-        high = min(size, self.n * min(self.m, int(np.linalg.matrix_rank(self.a))))
-        if self.n <= WIDE:
-            high = min(high, self._inner_ranks())
-        return self._by_products(product, size, self.trace, high)
-
-    def _inner_ranks(self) -> int:
-        values = np.abs(np.concatenate(self.eigenvalues))
-        limit = zero_below(self.n, 1.0) * values.max(axis=1, keepdims=True)
-        return int(((values > limit) & (values > 0)).sum())
-
-    def _by_products(
-        self, product: Callable[[Array], Array], size: int, trace: float, high: int
-    ) -> Spectrum:
-        found = find_extremes(product, size)
-        scale = max(abs(found.smallest), abs(found.largest))
-        zero = max(zero_below(size, scale), found.smallest_residual)
-        proven = self.passes.objective.loss.convex and (
-            self.gauss_newton or not self.passes.bent(self.layer)
-        )
-        smallest = found.smallest
-        converged = found.converged
-        if proven and high < size:
-            smallest = 0.0
-        psd: bool | None = True if proven else smallest >= -zero
-        if not proven and smallest >= -zero and not converged:
-            psd = None
-        return Spectrum(
-            size, trace, Rank(1 if scale > 0 else 0, high), smallest, found.largest, psd, converged
-        )
-
-    def pre_activations(self) -> Spectrum:
-        """PH_l of all data points as one block-diagonal matrix, in numbers."""
-        size = len(self.a) * self.n
-        if self.n <= WIDE:
-            values = np.concatenate(self.eigenvalues)
-            found = spectrum_of(values.ravel(), self.inner_trace)
-            rank = self._inner_ranks()
-            return Spectrum(
-                found.size,
-                found.trace,
-                Rank(rank, rank),
-                found.smallest_eigenvalue,
-                found.largest_eigenvalue,
-                found.psd,
-                True,
-                found.eigenvalues,
-            )
-
-        def product(v: Array) -> Array:
-            x = v.reshape(-1, self.n)
-            return pre_activation_product(self.passes, self.layer, x, self.gauss_newton).ravel()
-
-        return self._by_products(product, size, self.inner_trace, size)
+            H = self.dense.matrix()
+            return inner, weights_by_matrix(passes, layer, gauss_newton, H, self.trace, columns)
+        if self.by_factors:
+            return inner, weights_by_factors(passes, layer, gauss_newton, self.factors, self.trace)
+        return inner, weights_by_products(passes, layer, gauss_newton, self.trace, columns)

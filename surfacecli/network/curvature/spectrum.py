@@ -6,7 +6,7 @@ import numpy as np
 
 from surfacecli.network.transfers import Array
 
-#: An eigenvalue counts as 0 below this many roundings: ZERO eps size times the largest one.
+#: An eigenvalue or singular value counts as 0 below ZERO size eps times the largest: rounding.
 ZERO = 8.0
 
 
@@ -29,9 +29,9 @@ class Rank:
 class Spectrum:
     """A symmetric matrix (size, size) in numbers.
 
-    `eigenvalues` are all of them, ascending, (size,), or None where the matrix is too large. Where
-    not `converged`, the extreme eigenvalues are those of a subspace: the smallest is an upper bound
-    and the largest a lower one. `psd` is None where that leaves it open.
+    `eigenvalues` are all of them, ascending, (size,), or None where not all were found. Where not
+    `converged` the extreme eigenvalues are those of a subspace: the smallest is an upper bound and
+    the largest a lower one. `psd` is None where that leaves it open.
     """
 
     size: int
@@ -45,9 +45,16 @@ class Spectrum:
 
     @property
     def zero_share(self) -> float:
-        """The share of directions without curvature, 1 - rank / size; a lower bound of it where
-        the rank is known by bounds."""
+        """The share of directions without curvature, 1 - rank / size.
+
+        Where the rank is known by bounds, what is certain: the share is at least this.
+        """
         return 1.0 - self.rank.high / self.size
+
+
+def zero_below(size: int, largest: float) -> float:
+    """What a value of a matrix of this size must exceed, in absolute value, to count."""
+    return ZERO * float(np.finfo(np.float64).eps) * size * largest
 
 
 def eigenvalues_of(matrix: Array) -> Array:
@@ -55,17 +62,22 @@ def eigenvalues_of(matrix: Array) -> Array:
     return np.asarray(np.linalg.eigvalsh(matrix), dtype=np.float64)
 
 
-def zero_below(size: int, largest: float) -> float:
-    """What an eigenvalue of a matrix of this size must exceed, in absolute value, to count."""
-    return ZERO * float(np.finfo(np.float64).eps) * size * largest
+def count_nonzero(values: Array) -> int:
+    """How many of the eigenvalues or singular values (n,) of one matrix are not rounding of 0."""
+    sizes = np.abs(values)
+    return int((sizes > zero_below(len(values), float(sizes.max(initial=0.0)))).sum())
 
 
-def spectrum_of(eigenvalues: Array, trace: float, size: int | None = None) -> Spectrum:
-    """The spectrum from eigenvalues; those that are left out of `size` are exactly 0."""
-    if size is not None and size > len(eigenvalues):
-        eigenvalues = np.concatenate([eigenvalues, np.zeros(size - len(eigenvalues))])
-    values = np.sort(eigenvalues)
-    zero = zero_below(len(values), float(np.abs(values).max()))
-    rank = int((np.abs(values) > zero).sum())
+def count_nonzero_each(values: Array) -> Array:
+    """The same for N matrices at once: values (N, n), counts (N,)."""
+    sizes = np.abs(values)
+    limit = zero_below(values.shape[1], 1.0) * sizes.max(axis=1, keepdims=True, initial=0.0)
+    return np.asarray((sizes > limit).sum(axis=1))
+
+
+def spectrum_from(eigenvalues: Array, trace: float, rank: Rank, size: int) -> Spectrum:
+    """The spectrum from the eigenvalues; those that are missing from `size` are exactly 0."""
+    values = np.sort(np.concatenate([eigenvalues, np.zeros(size - len(eigenvalues))]))
     low, high = float(values[0]), float(values[-1])
-    return Spectrum(len(values), trace, Rank(rank, rank), low, high, low >= -zero, True, values)
+    psd = low >= -zero_below(len(eigenvalues), max(-low, high))
+    return Spectrum(size, trace, rank, low, high, psd, True, values)

@@ -1,0 +1,155 @@
+"""The Hessian of a layer's weights in numbers, by the cheapest of four roads that is exact for it.
+
+    units      last layer, loss separable: H_L = diag over outputs i of A^T diag(c_i) A
+    matrix     up to `DENSE` weights: H_l itself, over what the units' data span (see bounds.py)
+    factors    PH_n = L_n S_n L_n^T with few columns in all: H = F S F^T, F of columns l kron a,
+               and R S R^T of F = Q R has the same nonzero eigenvalues
+    products   beyond: extreme eigenvalues by Lanczos's iteration, the rank by bounds that say so
+
+Legend: A (N, n_{l-1}) what enters the layer, L_n (n_l, k), S_n a diagonal of signs.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfacecli.network.curvature.bounds import span_bound, unit_spans
+from surfacecli.network.curvature.inner import by_products
+from surfacecli.network.curvature.matrices import ALL, is_positive_definite, measure_matrix
+from surfacecli.network.curvature.passes import Backpropagation
+from surfacecli.network.curvature.products import layer_product
+from surfacecli.network.curvature.roots import has_roots, walk_roots
+from surfacecli.network.curvature.spectrum import Rank, Spectrum, count_nonzero, spectrum_from
+from surfacecli.network.transfers import Array
+
+#: The largest matrix (rows) that is formed: up to here the rank is exact.
+DENSE = 4500
+#: Numbers that the columns F of the factors may hold (about 0.25 GB).
+FACTORS = 1 << 25
+#: Up to this many rows or columns of F a rank in doubt is settled by F's singular values.
+SHARP = 600
+
+
+def weights_by_units(
+    passes: Backpropagation, layer: int, diagonal: Array, trace: float
+) -> Spectrum:
+    """The spectrum where PH_l is diagonal, `diagonal` (N, n_l): one small matrix for each unit."""
+    a = passes.inputs(layer)
+    m, n = a.shape[1], diagonal.shape[1]
+    patterns, which = np.unique(diagonal.T, axis=0, return_inverse=True)
+    values, ranks = [], []
+    for c in patterns:
+        X = a * np.sqrt(np.abs(c))[:, None]
+        found = eigenvalues_of_factors(X.T, np.sign(c))
+        rank = count_nonzero(found)
+        if (c >= 0).all() and rank < min(np.count_nonzero(c), m):
+            rank = count_nonzero(np.asarray(np.linalg.svd(X, compute_uv=False)))
+        values.append(found)
+        ranks.append(rank)
+    chosen = which.ravel()
+    rank = sum(ranks[k] for k in chosen)
+    return spectrum_from(
+        np.concatenate([values[k] for k in chosen]), trace, Rank(rank, rank), n * m
+    )
+
+
+def eigenvalues_of_factors(F: Array, signs: Array) -> Array:
+    """The eigenvalues of F diag(signs) F^T for F (size, k), without those that must be 0."""
+    if F.shape[1] < F.shape[0]:
+        F = np.asarray(np.linalg.qr(F, mode="r"), dtype=np.float64)
+    return np.asarray(np.linalg.eigvalsh((F * signs) @ F.T), dtype=np.float64)
+
+
+def weights_by_matrix(
+    passes: Backpropagation, layer: int, gauss_newton: bool, H: Array, trace: float, columns: int
+) -> Spectrum:
+    """The spectrum from H_l (size, size); `columns` is the number of columns of F."""
+    size, rooted = len(H), has_roots(passes, layer, gauss_newton)
+    if size <= ALL:
+        found = measure_matrix(H, rooted)
+        if found.eigenvalues is None:
+            raise AssertionError("small matrices come with all eigenvalues")
+        rank = found.rank
+        if rooted and rank < min(size, columns):
+            rank = _sharpened(passes, layer, gauss_newton, H, rank, columns)
+        return spectrum_from(found.eigenvalues, trace, Rank(rank, rank), size)
+    H = over_spans(H, unit_spans(passes, layer, gauss_newton))
+    found = measure_matrix(H, rooted)
+    exact = Rank(found.rank, found.rank)
+    if found.eigenvalues is not None:
+        return spectrum_from(found.eigenvalues, trace, exact, size)
+    low = min(0.0, found.smallest) if len(H) < size else found.smallest
+    return Spectrum(size, trace, exact, low, found.largest, low >= 0.0)
+
+
+def _sharpened(
+    passes: Backpropagation, layer: int, gauss_newton: bool, H: Array, rank: int, columns: int
+) -> int:
+    """The rank of a PSD matrix whose eigenvalues leave it in doubt; at least `rank`."""
+    spans = unit_spans(passes, layer, gauss_newton)
+    m = passes.inputs(layer).shape[1]
+    most = min(columns, sum(m if Q is None else len(Q) for Q in spans))
+    if rank >= most:
+        return rank
+    if min(len(H), columns) <= SHARP:
+        return max(rank, min(most, _rank_of_factors(passes, layer)))
+    reduced = over_spans(H, spans)
+    return most if len(reduced) == most and is_positive_definite(reduced) else rank
+
+
+def _rank_of_factors(passes: Backpropagation, layer: int) -> int:
+    """The rank of F = [S_n^T kron a_n] by its singular values, a triangle for a block of data."""
+    a = passes.inputs(layer)
+    R: Array = np.zeros((0, a.shape[1] * passes.network.widths[layer]))
+    for rows, S in walk_roots(passes, layer):
+        F = np.einsum("nri,nj->nrij", S, a[rows]).reshape(-1, R.shape[1])
+        R = np.asarray(np.linalg.qr(np.concatenate([R, F]), mode="r"), dtype=np.float64)
+    return count_nonzero(np.asarray(np.linalg.svd(R, compute_uv=False)))
+
+
+def over_spans(H: Array, spans: list[Array | None]) -> Array:
+    """Q H Q^T, Q the block diagonal of the units' bases (None: the unit matrix)."""
+    if all(Q is None for Q in spans):
+        return H
+    m = len(H) // len(spans)
+    for _ in range(2):
+        strips = [H[i * m : (i + 1) * m] for i in range(len(spans))]
+        parts = [s if Q is None else Q @ s for s, Q in zip(strips, spans, strict=True)]
+        H = np.concatenate(parts).T
+    return H
+
+
+def weights_by_factors(
+    passes: Backpropagation,
+    layer: int,
+    gauss_newton: bool,
+    factors: list[tuple[NDArray[np.intp], Array, Array]],
+    trace: float,
+) -> Spectrum:
+    """The spectrum from blocks of (data (k,), columns L (k, n_l), signs (k,)) of the PH_l,n."""
+    a = passes.inputs(layer)
+    data, L, signs = (np.concatenate(parts) for parts in zip(*factors, strict=True))
+    F = (L[:, :, None] * a[data, None, :]).reshape(len(data), -1)
+    size, rooted = F.shape[1], has_roots(passes, layer, gauss_newton)
+    R = F.T if len(F) >= size else np.asarray(np.linalg.qr(F.T, mode="r"), dtype=np.float64)
+    found = measure_matrix((R * signs) @ R.T, rooted)
+    rank, roots = found.rank, len(a) * passes.network.widths[-1]
+    if rooted and rank < min(len(R), roots) and len(R) <= SHARP and roots * size <= FACTORS:
+        rank = max(rank, _rank_of_factors(passes, layer))
+    if found.eigenvalues is not None:
+        return spectrum_from(found.eigenvalues, trace, Rank(rank, rank), size)
+    low = min(0.0, found.smallest)
+    return Spectrum(size, trace, Rank(rank, rank), low, found.largest, low >= 0.0)
+
+
+def weights_by_products(
+    passes: Backpropagation, layer: int, gauss_newton: bool, trace: float, most: int
+) -> Spectrum:
+    """The spectrum without any matrix; `most` bounds the number of columns of F."""
+    n, m = passes.network.weights[layer - 1].shape
+    high = min(n * m, most, span_bound(passes, layer, gauss_newton))
+
+    def product(v: Array) -> Array:
+        return layer_product(passes, layer, v.reshape(n, m), gauss_newton).ravel()
+
+    rooted = has_roots(passes, layer, gauss_newton)
+    return by_products(product, n * m, trace, Rank(0, high), rooted)

@@ -144,6 +144,13 @@ def central_hessian(
     )
 
 
+def stencil_derivative(function: Callable[[float], Array], step: float) -> Array:
+    """The derivative at 0 of a function of one number by eight values, error about step^8."""
+    factors = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
+    parts = [c * (function(k * step) - function(-k * step)) for k, c in enumerate(factors, start=1)]
+    return np.asarray(sum(parts) / step)
+
+
 def make_objective(
     weights: Sequence[object],
     transfers: Sequence[str | Transfer],
@@ -180,6 +187,22 @@ def make_slice_by_hand(
         },
         {layer: np.array(U, dtype=np.float64) for layer, U in along_u.items()},
         {layer: np.array(V, dtype=np.float64) for layer, V in along_v.items()},
+    )
+
+
+def explicit_objective(biases: bool = True) -> Objective:
+    """A net of three layers with half squares, whose numbers other tools have computed."""
+    return make_objective(
+        [
+            [[1.3, -2.1], [3.2, 1.7], [-1.1, 2.6]],
+            [[2.2, -1.4, 1.1], [0.7, 1.6, -2.5]],
+            [[1.5, -3.1]],
+        ],
+        ["relu", "relu", "identity"],
+        [[1, 2], [-1.5, 0.5], [2.5, -1]],
+        [[1], [-0.5], [2]],
+        "half_squared",
+        [[0.9, -1.2, 2.3], [-1.3, 2.4], [0.8]] if biases else None,
     )
 
 

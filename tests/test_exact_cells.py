@@ -7,7 +7,12 @@ import warnings
 import numpy as np
 import pytest
 from exact_slices import WINDOW, random_exact_slice, random_points
-from oracles import make_objective, make_slice_by_hand, slice_error_by_loops
+from oracles import (
+    explicit_objective,
+    make_objective,
+    make_slice_by_hand,
+    slice_error_by_loops,
+)
 
 from surfacecli.geometry.exact.cells import Cells, cells_apply, find_cells
 from surfacecli.geometry.exact.polynomials import cell_errors
@@ -156,20 +161,8 @@ def test_units_that_never_move_and_dead_units_make_no_cells() -> None:
 
 def explicit_slice(origin: str = "weights", biases: bool = True) -> Slice:
     """The net of three layers whose numbers other tools have computed."""
-    objective = make_objective(
-        [
-            [[1.3, -2.1], [3.2, 1.7], [-1.1, 2.6]],
-            [[2.2, -1.4, 1.1], [0.7, 1.6, -2.5]],
-            [[1.5, -3.1]],
-        ],
-        ["relu", "relu", "identity"],
-        [[1, 2], [-1.5, 0.5], [2.5, -1]],
-        [[1], [-0.5], [2]],
-        "half_squared",
-        [[0.9, -1.2, 2.3], [-1.3, 2.4], [0.8]] if biases else None,
-    )
     return make_slice_by_hand(
-        objective,
+        explicit_objective(biases),
         {1: [[1.2, 0.3], [2.1, -1.4], [0.8, 1.9]]},
         {1: [[0.4, 1.1], [-1.6, 2.2], [1.3, -2.7]]},
         origin,  # type: ignore[arg-type]

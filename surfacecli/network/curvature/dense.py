@@ -5,16 +5,17 @@
 The order of its rows and columns is that of W_l.ravel(): entry (i, j) of W_l is i n_{l-1} + j.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
 from surfacecli.network.curvature.passes import backpropagate, check_layer
-from surfacecli.network.curvature.recursion import walk_pre_activation_hessians
+from surfacecli.network.curvature.recursion import BLOCK, walk_pre_activation_hessians
 from surfacecli.network.data import Objective
 from surfacecli.network.model import Network
 from surfacecli.network.transfers import Array
+
+#: Up to this many inputs of a layer the products a_i a_j are formed for each data point.
+PACKED = 100
 
 
 def layer_hessian(
@@ -40,30 +41,42 @@ def layer_hessian(
     return total.matrix()
 
 
-@dataclass
 class KroneckerSum:
     """The running sum of P_n kron a_n a_n^T for symmetric P (n, n) and a (m,).
 
-    Only the upper triangles of P and of a a^T are multiplied: a quarter of the work.
+    Upper triangles only: a quarter of the multiply-adds where both are small, and where m is large,
+    so that the products a_i a_j would be many numbers for each data point, a half.
     """
 
-    n: int
-    m: int
-    _sum: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._sum = np.zeros((self.n * (self.n + 1) // 2, self.m * (self.m + 1) // 2))
+    def __init__(self, n: int, m: int) -> None:
+        self.n, self.m = n, m
+        self._left, self._right = np.triu_indices(n), np.triu_indices(m)
+        pairs = len(self._left[0])
+        self._packs = m <= PACKED
+        self._sum = np.zeros((pairs, len(self._right[0])) if self._packs else (pairs, m, m))
 
     def add(self, P: Array, a: Array) -> None:
         """P (N, n, n) and a (N, m) of a block of data points."""
-        left, right = np.triu_indices(self.n), np.triu_indices(self.m)
-        self._sum += P[:, left[0], left[1]].T @ (a[:, right[0]] * a[:, right[1]])
+        i, j = self._left
+        if not self._packs:
+            for pair, (row, column) in enumerate(zip(i, j, strict=True)):
+                self._sum[pair] += (a.T * P[:, row, column]) @ a
+            return
+        step = max(1, BLOCK // self._sum.shape[1])
+        for start in range(0, len(a), step):
+            block = a[start : start + step]
+            products = block[:, self._right[0]] * block[:, self._right[1]]
+            self._sum += P[start : start + step, i, j].T @ products
 
     def matrix(self) -> Array:
         """The sum as a matrix (n m, n m)."""
-        whole = self._sum[_packed(self.n)[:, :, None, None], _packed(self.m)]
+        pairs = self._sum[:, _packed(self.m)] if self._packs else self._sum
+        whole = np.empty((self.n, self.m, self.n, self.m))
+        i, j = self._left
+        whole[i, :, j] = pairs
+        whole[j, :, i] = pairs
         size = self.n * self.m
-        return np.asarray(whole.transpose(0, 2, 1, 3).reshape(size, size))
+        return whole.reshape(size, size)
 
 
 def _packed(n: int) -> NDArray[np.intp]:

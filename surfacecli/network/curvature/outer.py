@@ -128,7 +128,7 @@ def weights_by_factors(
     """The spectrum from blocks of (data (k,), columns L (k, n_l), signs (k,)) of the PH_l,n."""
     a = passes.inputs(layer)
     data, L, signs = (np.concatenate(parts) for parts in zip(*factors, strict=True))
-    F = (L[:, :, None] * a[data, None, :]).reshape(len(data), -1)
+    F = (L[:, :, None] * a[data, None, :]).reshape(len(data), L.shape[1] * a.shape[1])
     size, rooted = F.shape[1], has_roots(passes, layer, gauss_newton)
     R = F.T if len(F) >= size else np.asarray(np.linalg.qr(F.T, mode="r"), dtype=np.float64)
     found = measure_matrix((R * signs) @ R.T, rooted)

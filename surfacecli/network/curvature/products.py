@@ -83,7 +83,7 @@ def layer_hessian_product(
     rows, columns = passes.network.weights[layer - 1].shape
     wanted = (rows, columns + int(biases))
     if V.shape[-2:] != wanted:
-        raise ValueError(f"the matrix has shape {V.shape}; layer {layer} takes (..., {wanted})")
+        raise ValueError(f"the matrix has shape {V.shape}; layer {layer} takes matrices {wanted}")
     return layer_product(passes, layer, V, gauss_newton, biases)
 
 

@@ -41,7 +41,8 @@ def walk_roots(
         for k in range(network.depth, layer - 1, -1):
             if k < network.depth:
                 count, r, n = S.shape
-                S = (S.reshape(count * r, n) @ network.weights[k]).reshape(count, r, -1)
+                W = network.weights[k]
+                S = (S.reshape(count * r, n) @ W).reshape(count, r, W.shape[1])
             S = S * passes.slopes[k - 1][rows][:, None, :]
         yield rows, S
 

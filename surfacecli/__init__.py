@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from surfacecli.geometry.slices import Slice, Window, make_slice
     from surfacecli.geometry.stationary import StationaryPoint
     from surfacecli.geometry.surface import differentiate, evaluate
+    from surfacecli.network.curvature import (
+        LayerCurvature,
+        examine_layers,
+        full_hessian,
+        layer_hessian,
+    )
     from surfacecli.network.data import Data, Objective
     from surfacecli.network.model import Network
     from surfacecli.pictures import draw
@@ -31,6 +37,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Data": "network.data",
     "Grid": "geometry.grids",
+    "LayerCurvature": "network.curvature",
     "Network": "network.model",
     "Objective": "network.data",
     "Preset": "presets",
@@ -46,7 +53,10 @@ _HOMES = {
     "differentiate": "geometry.surface",
     "draw": "pictures",
     "evaluate": "geometry.surface",
+    "examine_layers": "network.curvature",
+    "full_hessian": "network.curvature",
     "give_verdict": "geometry.claim",
+    "layer_hessian": "network.curvature",
     "load_preset": "presets",
     "make_slice": "geometry.slices",
     "make_study": "study",
@@ -58,6 +68,7 @@ _HOMES = {
 __all__ = [
     "Data",
     "Grid",
+    "LayerCurvature",
     "Network",
     "Objective",
     "Preset",
@@ -74,7 +85,10 @@ __all__ = [
     "differentiate",
     "draw",
     "evaluate",
+    "examine_layers",
+    "full_hessian",
     "give_verdict",
+    "layer_hessian",
     "load_preset",
     "make_slice",
     "make_study",

@@ -215,9 +215,9 @@ class _Part:
             columns = int(ranks[np.any(self.a != 0, axis=1)].sum())
         else:
             inner = inner_by_products(passes, layer, gauss_newton, self.inner_trace)
+        layer_of = (passes, layer, gauss_newton)
         if self.dense is not None:
-            H = self.dense.matrix()
-            return inner, weights_by_matrix(passes, layer, gauss_newton, H, self.trace, columns)
+            return inner, weights_by_matrix(*layer_of, self.dense.matrix(), self.trace, columns)
         if self.by_factors:
-            return inner, weights_by_factors(passes, layer, gauss_newton, self.factors, self.trace)
-        return inner, weights_by_products(passes, layer, gauss_newton, self.trace, columns)
+            return inner, weights_by_factors(*layer_of, self.factors, self.trace, columns)
+        return inner, weights_by_products(*layer_of, self.trace, columns)

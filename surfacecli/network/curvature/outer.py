@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 from surfacecli.network.curvature.bounds import span_bound, unit_spans
 from surfacecli.network.curvature.inner import by_products
-from surfacecli.network.curvature.matrices import ALL, is_positive_definite, measure_matrix
+from surfacecli.network.curvature.matrices import (
+    ALL,
+    Measured,
+    is_positive_definite,
+    measure_matrix,
+)
 from surfacecli.network.curvature.passes import Backpropagation
 from surfacecli.network.curvature.products import layer_product
 from surfacecli.network.curvature.roots import has_roots, walk_roots
@@ -66,19 +71,24 @@ def weights_by_matrix(
     size, rooted = len(H), has_roots(passes, layer, gauss_newton)
     if size <= ALL:
         found = measure_matrix(H, rooted)
-        if found.eigenvalues is None:
-            raise AssertionError("small matrices come with all eigenvalues")
         rank = found.rank
         if rooted and rank < min(size, columns):
             rank = _sharpened(passes, layer, gauss_newton, H, rank, columns)
-        return spectrum_from(found.eigenvalues, trace, Rank(rank, rank), size)
+        return _of_part(found, size, rank, trace, size)
     H = over_spans(H, unit_spans(passes, layer, gauss_newton))
     found = measure_matrix(H, rooted)
-    exact = Rank(found.rank, found.rank)
+    return _of_part(found, len(H), found.rank, trace, size)
+
+
+def _of_part(found: Measured, part: int, rank: int, trace: float, size: int) -> Spectrum:
+    """The spectrum of a matrix of which only `part` of `size` rows can be other than 0."""
     if found.eigenvalues is not None:
-        return spectrum_from(found.eigenvalues, trace, exact, size)
-    low = min(0.0, found.smallest) if len(H) < size else found.smallest
-    return Spectrum(size, trace, exact, low, found.largest, low >= 0.0)
+        return spectrum_from(found.eigenvalues, trace, Rank(rank, rank), size)
+    low, high = found.smallest, found.largest
+    if part < size:
+        low, high = min(0.0, low), max(0.0, high)
+    # Where not all eigenvalues were found the part is regular: none of them is a rounding of 0.
+    return Spectrum(size, trace, Rank(rank, rank), low, high, low >= 0.0)
 
 
 def _sharpened(
@@ -124,8 +134,12 @@ def weights_by_factors(
     gauss_newton: bool,
     factors: list[tuple[NDArray[np.intp], Array, Array]],
     trace: float,
+    columns: int,
 ) -> Spectrum:
-    """The spectrum from blocks of (data (k,), columns L (k, n_l), signs (k,)) of the PH_l,n."""
+    """The spectrum from blocks of (data (k,), columns L (k, n_l), signs (k,)) of the PH_l,n.
+
+    `columns` is what the blocks' ranks add up to: more, where eigenvalues did not tell them.
+    """
     a = passes.inputs(layer)
     data, L, signs = (np.concatenate(parts) for parts in zip(*factors, strict=True))
     F = (L[:, :, None] * a[data, None, :]).reshape(len(data), L.shape[1] * a.shape[1])
@@ -133,12 +147,10 @@ def weights_by_factors(
     R = F.T if len(F) >= size else np.asarray(np.linalg.qr(F.T, mode="r"), dtype=np.float64)
     found = measure_matrix((R * signs) @ R.T, rooted)
     rank, roots = found.rank, len(a) * passes.network.widths[-1]
-    if rooted and rank < min(len(R), roots) and len(R) <= SHARP and roots * size <= FACTORS:
-        rank = max(rank, _rank_of_factors(passes, layer))
-    if found.eigenvalues is not None:
-        return spectrum_from(found.eigenvalues, trace, Rank(rank, rank), size)
-    low = min(0.0, found.smallest)
-    return Spectrum(size, trace, Rank(rank, rank), low, found.largest, low >= 0.0)
+    most = min(columns, size)
+    if rooted and rank < most <= SHARP and roots * size <= FACTORS:
+        rank = max(rank, min(most, _rank_of_factors(passes, layer)))
+    return _of_part(found, len(R), rank, trace, size)
 
 
 def weights_by_products(

@@ -18,19 +18,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(result: Result, style: str | None = None, fill: str = "error") -> "Figure":
-    """A matplotlib figure of one result, in the style of its study or in another.
+def draw(
+    result: Result, style: str | None = None, fill: str = "error", size: str | None = None
+) -> "Figure":
+    """A matplotlib figure of one result, in the style and the size of its study or in others.
 
-    Style `cells` fills the exact cells by `fill`: error, rank or active. Raises `SurfaceError`
-    where it is asked for and the result is not exact.
+    `size` is `page` or `column`, the width of a journal's. Style `cells` fills the exact cells by
+    `fill`: error, rank or active. Raises `SurfaceError` where it is asked for and the result is not
+    exact.
     """
-    style = style or result.study.style
+    style, size = style or result.study.style, size or result.study.size
     if style == "cells" and result.verdict.exact is None:
         raise SurfaceError(
             f"slice {result.slice.name} has no exact cells to draw; choose --style modern, or a "
             "slice within one layer of a piecewise-linear net"
         )
-    return draw_surface(picture_of(result, cells=style == "cells"), style, fill)
+    return draw_surface(picture_of(result, cells=style == "cells"), style, fill, size)
 
 
 def picture_of(result: Result, cells: bool = False) -> Picture:
@@ -86,6 +89,7 @@ def provenance_of(study: Study, *slices: Slice) -> dict[str, object]:
         "window": {"u": [window.u0, window.u1], "v": [window.v0, window.v1]},
         "resolution": list(study.resolution),
         "style": study.style,
+        "size": study.size,
         "versions": {
             "surface": __version__,
             "python": platform.python_version(),
@@ -96,6 +100,11 @@ def provenance_of(study: Study, *slices: Slice) -> dict[str, object]:
 
 
 def file_name(study: Study, what: str, file_format: str) -> str:
-    """PRESET-WHAT.png, with the style in between where it is not the usual one."""
+    """PRESET-WHAT.png, with style and size in between where they are not the usual ones."""
     style = "" if study.style == "modern" else f"-{study.style}"
-    return f"{study.preset.name}-{what}{style}.{file_format}"
+    return f"{study.preset.name}-{what}{style}{size_suffix(study)}.{file_format}"
+
+
+def size_suffix(study: Study) -> str:
+    """What a file's name says of the size of its figure: nothing where it is the usual one."""
+    return "" if study.size == "page" else f"-{study.size}"

@@ -41,6 +41,7 @@ class Preset:
     window: Window
     resolution: tuple[int, int] | None
     style: str
+    size: str
     seeds: dict[str, int]
 
 
@@ -116,6 +117,7 @@ def _assemble(
         window=window,
         resolution=_both(spec.resolution),
         style=spec.figure.style,
+        size=spec.figure.size,
         seeds=ledger.seeds,
     )
 

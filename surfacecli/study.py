@@ -34,7 +34,7 @@ TOO_LARGE = 8 << 30
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A preset with the choices of a run: slices, window, grid, figure style.
+    """A preset with the choices of a run: slices, window, grid, style and size of the figures.
 
     `remarks` are what the user should know of how the choices were read.
     """
@@ -47,6 +47,7 @@ class Study:
     method: str | None = None
     budget: int = BUDGET
     remarks: tuple[str, ...] = ()
+    size: str = "page"
 
     def estimate(self, slice: Slice) -> Estimate:
         """What the grid of a slice will cost."""
@@ -114,6 +115,17 @@ class Study:
             raise SurfaceError(f"{message}; choose {advice}, or --method sampled")
         return Plan("sampled", cells, f"{message}: sampled instead; {advice} makes it exact")
 
+    @property
+    def drawable(self) -> tuple[Slice, ...]:
+        """The slices that the style can draw: in style cells those that have exact cells.
+
+        Where none has, the first one, so that drawing it says why.
+        """
+        if self.style != "cells":
+            return self.slices
+        exact = tuple(s for s in self.slices if self.plan(s).method == "exact")
+        return exact or self.slices[:1]
+
     def examine(
         self, slice: Slice, progress: Progress | None = None, plan: "Plan | None" = None
     ) -> "Result":
@@ -162,6 +174,7 @@ def make_study(
     style: str | None = None,
     method: str | None = None,
     budget: int | None = None,
+    size: str | None = None,
 ) -> Study:
     """Read a preset and put the options of a run over it.
 
@@ -190,6 +203,7 @@ def make_study(
         method,
         budget or BUDGET,
         tuple(remarks),
+        size or preset.size,
     )
 
 

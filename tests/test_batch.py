@@ -229,6 +229,7 @@ def write_preset_with_file(folder: Path) -> None:
         Options(resolution=(5, 7)),
         Options(resolution=(7, 5)),
         Options(seed=4),
+        Options(size="column"),
     ],
 )
 def test_each_option_changes_the_keys(folder: Path, options: Options) -> None:
@@ -252,6 +253,16 @@ def test_what_the_files_say_and_the_version_change_the_keys(
     monkeypatch.setattr("surfacecli.batch.records.__version__", "99")
     seen.append(keys(plan_of("x.yaml")))
     assert len({key for plan in seen for key in plan.values()}) == 4 * 2
+
+
+def test_style_cells_leaves_out_what_has_no_cells(folder: Path) -> None:
+    (folder / "x.yaml").write_text(preset_text().replace("b: {layer: 1}", "b: {u: 1, v: 2}"))
+    plan = plan_of("x.yaml", options=Options(style="cells", resolution=(5, 6)))
+    assert [task.slice for task in plan.tasks] == ["a"]
+    assert plan.remarks == ("x: left out, without exact cells: b",)
+    made = make(plan.tasks[0])
+    assert isinstance(made, Record), made
+    assert made.made_from["style"] == "cells"
 
 
 def test_what_changes_nothing_leaves_the_keys(folder: Path) -> None:

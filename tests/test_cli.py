@@ -105,6 +105,46 @@ def test_panel(run, tiny, tmp_path):
     assert os.listdir(tmp_path / "outputs") == ["tiny-panel.png"]
 
 
+def test_a_panel_of_too_many_slices_is_refused_before_the_work(run, tiny, tmp_path):
+    text = (tmp_path / "tiny.yaml").read_text()
+    start = text.index("slices:")
+    more = "".join(f"  S{n}: {{layer: 1, directions: {{seed: {n}}}}}\n" for n in range(5))
+    many = tmp_path / "many.yaml"
+    many.write_text(text[:start] + "slices:\n" + more + text[text.index("\n", start) + 1 :])
+    result = run("plot", str(many), "--panel", "--size", "column", status=1)
+    assert (
+        "a panel of size column holds 4 slices, and many has 7; leave out --panel, or say --size"
+        in (result.stderr)
+    )
+    assert not (tmp_path / "outputs").exists()
+
+
+def width_of(file) -> float:
+    """Inches, as a PNG says them: pixels by pixels a metre."""
+    content = file.read_bytes()
+    at = content.index(b"pHYs")
+    return int.from_bytes(content[16:20]) / int.from_bytes(content[at + 4 : at + 8]) / 0.0254
+
+
+def test_the_size_is_an_option_and_a_key(run, tiny, tmp_path):
+    run("plot", tiny, "--slice", "E1", "--size", "column")
+    run("section", tiny, "--slice", "E1", "--size", "column")
+    run("audit", tiny, "--slice", "E1", "--size", "column")
+    (tmp_path / "narrow.yaml").write_text(
+        (tmp_path / "tiny.yaml").read_text() + "figure: {size: column}\n"
+    )
+    run("plot", "narrow.yaml", "--slice", "E1")
+    run("plot", "narrow.yaml", "--slice", "E1", "--size", "page")
+    widths = {file.name: width_of(file) for file in (tmp_path / "outputs").iterdir()}
+    assert widths == {
+        "tiny-E1-column.png": pytest.approx(3.5, abs=0.01),
+        "tiny-E1-section-column.png": pytest.approx(3.5, abs=0.01),
+        "tiny-E1-audit-column.png": pytest.approx(3.5, abs=0.01),
+        "narrow-E1-column.png": pytest.approx(3.5, abs=0.01),
+        "narrow-E1.png": pytest.approx(7.1, abs=0.01),
+    }
+
+
 def test_the_seed_changes_the_surface(run, tiny):
     def lowest(*options: str) -> float:
         document = json.loads(run("plot", tiny, "--slice", "E1", "--json", *options).stdout)

@@ -57,6 +57,8 @@ def test_file_names(result: Result) -> None:
     assert file_name(study, "E1", "png") == "post-E1.png"
     other = make_study("post", style="post")
     assert file_name(other, "E1", "pdf") == "post-E1-post.pdf"
+    narrow = make_study("post", style="post", size="column")
+    assert file_name(narrow, "E1", "pdf") == "post-E1-post-column.pdf"
 
 
 def test_section_picture(result: Result) -> None:

@@ -47,6 +47,7 @@ def read_study(source: str, options: Options, slice_name: str | None = None) -> 
         slice_name=slice_name,
         resolution=options.resolution,
         style=options.style,
+        size=options.size,
     )
 
 
@@ -54,6 +55,7 @@ def key_of(study: Study, slice_name: str, options: Options) -> str:
     """The key of one figure of a study: what the options come to, not how they were given."""
     settled: dict[str, object] = {
         "style": study.style,
+        "size": study.size,
         "format": options.file_format,
         "resolution": study.resolution,
         "seed": options.seed,
@@ -85,9 +87,9 @@ def render(task: Task) -> Record:
     """
     # matplotlib takes half a second to import: not for planning a batch that has nothing to do.
     from surfacecli.documents import verdict_document
-    from surfacecli.figures import draw_surface, encode_figure
+    from surfacecli.figures import encode_figure
     from surfacecli.outputs import inside, write_file
-    from surfacecli.pictures import picture_of, provenance_of
+    from surfacecli.pictures import draw, provenance_of
     from surfacecli.words import count_words
 
     start = perf_counter()
@@ -96,7 +98,7 @@ def render(task: Task) -> Record:
     key = key_of(study, task.slice, task.options)
     (slice,) = study.slices
     result = study.examine(slice)
-    figure = draw_surface(picture_of(result), study.style)
+    figure = draw(result)
     made_from = provenance_of(study, slice)
     title = f"{study.preset.title}: {slice.name}"
     content = encode_figure(figure, task.options.file_format, made_from, title)

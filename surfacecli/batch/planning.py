@@ -45,7 +45,8 @@ def make_plan(sources: Sequence[str], folder: Path, options: Options, force: boo
     for path in paths:
         try:
             study = read_study(str(path), options)
-            announcement = study.announcement()
+            announcement, slices = study.announcement(), study.drawable
+            left_out = ", ".join(s.name for s in study.slices if s not in slices)
             tasks[path] = [
                 Task(
                     source=str(path),
@@ -57,12 +58,13 @@ def make_plan(sources: Sequence[str], folder: Path, options: Options, force: boo
                     key=key_of(study, slice.name, options),
                     force=force,
                 )
-                for slice in study.slices
+                for slice in slices
             ]
         except Exception as error:
             troubles.append(Trouble(shown_path(path), explain(error)))
         else:
-            told = (*study.remarks, announcement)
+            cells = f"left out, without exact cells: {left_out}" if left_out else None
+            told = (*study.remarks, announcement, cells)
             remarks += [f"{studies[path]}: {remark}" for remark in told if remark]
     named = _tell_apart(tasks)
     done = {} if force else find_done(named)

@@ -23,6 +23,7 @@ class Options:
     file_format: str = "png"
     resolution: tuple[int, int] | None = None
     seed: int | None = None
+    size: str | None = None
 
 
 @dataclass(frozen=True)

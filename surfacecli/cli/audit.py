@@ -13,6 +13,7 @@ from surfacecli.cli.options import (
     output_option,
     preset_argument,
     quiet_option,
+    size_option,
     slice_options,
     study_of,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @slice_options
 @grid_options
 @budget_option
+@size_option
 @format_option
 @output_option
 @force_option
@@ -55,17 +57,18 @@ def audit(
 
     from surfacecli.exact_documents import audit_document
     from surfacecli.exactly import audit_slice
-    from surfacecli.figures import encode_figure
+    from surfacecli.figures import encode_figure, sheet_of
     from surfacecli.figures.audit import draw_audit
     from surfacecli.outputs import inside, json_text, write_file
-    from surfacecli.pictures import provenance_of
+    from surfacecli.pictures import provenance_of, size_suffix
 
     folder = Path(output)
     audits: list[tuple[Audited, str]] = []
     for slice in _with_cells(study, quiet):
         audited = audit_slice(study, slice)
-        path = inside(folder, f"{study.preset.name}-{slice.name}-audit.{file_format}")
-        figure = draw_audit(_picture(study, audited))
+        what = f"{slice.name}-audit{size_suffix(study)}"
+        path = inside(folder, f"{study.preset.name}-{what}.{file_format}")
+        figure = draw_audit(_picture(study, audited), sheet_of(study.size))
         title = f"{study.preset.title}: {slice.name}, what a grid misses"
         content = encode_figure(figure, file_format, provenance_of(study, slice), title)
         write_file(path, content, force=force)

@@ -11,6 +11,7 @@ from surfacecli.cli.options import (
     json_option,
     quiet_option,
     seed_option,
+    size_option,
     style_option,
 )
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--resolution", type=Resolution(), help="Points along u and v, as 101 or 201x101.")
 @seed_option
 @style_option
+@size_option
 @format_option
 @json_option
 @quiet_option
@@ -52,6 +54,7 @@ def batch(
     resolution: tuple[int, int] | None,
     seed: int | None,
     style: str | None,
+    size: str | None,
     file_format: str,
     as_json: bool,
     quiet: bool,
@@ -77,7 +80,7 @@ def batch(
     from surfacecli.outputs import json_text
     from surfacecli.progress import open_progress
 
-    options = Options(style, file_format, resolution, seed)
+    options = Options(style, file_format, resolution, seed, size)
     plan = make_plan(presets, Path(output), options, force)
     if not quiet:
         _announce(plan, choose_jobs(plan, jobs))

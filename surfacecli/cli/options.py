@@ -21,6 +21,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: The styles of figures; the first is the default of presets.
 STYLES = ("modern", "post", "cells")
+SIZES = ("page", "column")
 FILLS = ("error", "rank", "active")
 FORMATS = ("png", "svg", "pdf")
 
@@ -135,6 +136,11 @@ style_option = click.option(
     type=click.Choice(STYLES),
     help="modern; post, the look of the originals; or cells, the exact cells from above.",
 )
+size_option = click.option(
+    "--size",
+    type=click.Choice(SIZES),
+    help="page, 7.1 in wide; or column, 3.5 in wide, for one column of a journal.",
+)
 fill_option = click.option(
     "--fill",
     type=click.Choice(FILLS),
@@ -176,6 +182,7 @@ def study_of(
     style: str | None = None,
     method: str | None = None,
     budget: int | None = None,
+    size: str | None = None,
     quiet: bool = False,
 ) -> "Study":
     """The study that a command's options describe; says what takes long before it starts."""
@@ -194,6 +201,7 @@ def study_of(
         style=style,
         method=method,
         budget=budget,
+        size=size,
     )
     for message in (*study.remarks, study.announcement()):
         if message and not quiet:

@@ -14,10 +14,12 @@ from surfacecli.cli.options import (
     output_option,
     preset_argument,
     quiet_option,
+    size_option,
     slice_options,
     study_of,
     style_option,
 )
+from surfacecli.errors import SurfaceError
 
 
 @click.command("plot")
@@ -27,6 +29,7 @@ from surfacecli.cli.options import (
 @method_options
 @style_option
 @fill_option
+@size_option
 @format_option
 @output_option
 @click.option("--panel", is_flag=True, help="All slices in one figure, PRESET-panel.")
@@ -58,17 +61,21 @@ def plot(
 
     from surfacecli.cli.working import examine
     from surfacecli.documents import verdict_document
-    from surfacecli.figures import draw_panel, encode_figure
+    from surfacecli.figures import draw_panel, encode_figure, most_in_panel
     from surfacecli.outputs import inside, json_text, write_file
     from surfacecli.pictures import draw, file_name, picture_of, provenance_of
     from surfacecli.words import count_words
 
-    folder, slices = Path(output), study.slices
-    if study.style == "cells":
-        slices = tuple(s for s in slices if study.plan(s).method == "exact") or slices[:1]
-        for slice in study.slices:
-            if slice not in slices:
-                click.echo(f"surface: {slice.name} left out: it has no exact cells", err=True)
+    folder, slices = Path(output), study.drawable
+    if panel and len(slices) > most_in_panel(study.size):
+        raise SurfaceError(
+            f"a panel of size {study.size} holds {most_in_panel(study.size)} slices, and "
+            f"{study.preset.name} has {len(slices)}; leave out --panel"
+            + (", or say --size page" if len(slices) <= most_in_panel("page") else "")
+        )
+    for slice in study.slices:
+        if slice not in slices:
+            click.echo(f"surface: {slice.name} left out: it has no exact cells", err=True)
     figures: list[dict[str, object]] = []
     results = []
     for slice in slices:
@@ -88,7 +95,7 @@ def plot(
             click.echo(f"wrote {path.as_posix()}: {found}")
     if panel:
         path = inside(folder, file_name(study, "panel", file_format))
-        figure = draw_panel([picture_of(result) for result in results], study.style)
+        figure = draw_panel([picture_of(result) for result in results], study.style, study.size)
         provenance = provenance_of(study, *study.slices)
         content = encode_figure(figure, file_format, provenance, study.preset.title)
         write_file(path, content, force=force)

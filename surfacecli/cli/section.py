@@ -13,6 +13,7 @@ from surfacecli.cli.options import (
     preset_argument,
     quiet_option,
     seed_option,
+    size_option,
     slice_options,
     study_of,
 )
@@ -32,6 +33,7 @@ from surfacecli.errors import SurfaceError
     show_default=True,
     help="Equally spaced points on the line; the kinks come on top.",
 )
+@size_option
 @format_option
 @output_option
 @force_option
@@ -72,7 +74,7 @@ def section(
         except ValueError as error:
             raise SurfaceError(str(error)) from error
         path = inside(Path(output), file_name(study, f"{slice.name}-section", file_format))
-        figure = draw_section(section_picture(study, slice, line))
+        figure = draw_section(section_picture(study, slice, line), study.size)
         provenance = {
             **provenance_of(study, slice),
             "section": {"from": list(start), "to": list(end), "points": points},

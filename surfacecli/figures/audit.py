@@ -1,4 +1,4 @@
-"""What a grid misses of a slice: its cells and points on the left, what it invents on the right."""
+"""What a grid misses of a slice: its cells and points first, what it invents second."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,17 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from surfacecli.figures.lettering import foot_lines, head_lines, room, write_lines
-from surfacecli.figures.marks import draw_legend, legend_room, legend_rows, mark_of
+from surfacecli.figures.lettering import foot_lines, head_lines
+from surfacecli.figures.marks import mark_of
+from surfacecli.figures.page import MARGIN, open_page
 from surfacecli.figures.theme import (
     BLUE,
     FAINT,
     GREY,
     INK,
+    PAGE,
     TEXT,
     VERMILLION,
-    WIDTH,
-    new_figure,
+    Sheet,
     theme,
 )
 from surfacecli.figures.ticks import round_ticks
@@ -30,8 +31,9 @@ from surfacecli.geometry.complexes import face_rings
 from surfacecli.geometry.missed import Missed
 from surfacecli.geometry.stationary import StationaryPoint
 
-MARGIN, LEFT, GAP, BELOW, ABOVE = 0.1, 0.55, 0.62, 0.42, 0.24
-SIDE = (WIDTH - LEFT - GAP - 2 * MARGIN) / 2
+LEFT, GAP, BELOW, ABOVE = 0.55, 0.62, 0.42, 0.24
+#: The side of a view in a column, and inches between it and the next one.
+SIDE, APART = 2.4, 0.1
 #: A window this many times longer than wide, or more, is squeezed.
 SQUEEZED = 1.6
 #: Grids with more points than this along an axis are not drawn: their dots would be the picture.
@@ -55,32 +57,33 @@ class AuditPicture:
     provenance: str = ""
 
 
-def draw_audit(picture: AuditPicture) -> Figure:
-    """Two views of the window, side by side, with a legend of what they show."""
+def draw_audit(picture: AuditPicture, sheet: Sheet = PAGE) -> Figure:
+    """Two views of the window, side by side or in a column, with a legend of what they show."""
     missed = picture.missed
     window = missed.exact.cells.window
     ratio = (window.v1 - window.v0) / (window.u1 - window.u0)
-    high = SIDE * float(np.clip(ratio, 1 / SQUEEZED, 1.0))
+    width, stacked = sheet.width, sheet.narrow
+    side = SIDE if stacked else (width - LEFT - GAP - 2 * MARGIN) / 2
+    high = side * float(np.clip(ratio, 1 / SQUEEZED, 1.0))
     with theme():
-        head = head_lines(picture.title, picture.heading, WIDTH - 2 * MARGIN)
-        foot = foot_lines(picture.provenance, WIDTH - 2 * MARGIN)
+        head = head_lines(picture.title, picture.heading, width - 2 * MARGIN, sheet.lines)
+        foot = foot_lines(picture.provenance, width - 2 * MARGIN, sheet.lines)
         n_v, n_u = missed.grid.error.shape
         entries = [*_left_entries(missed), *_right_entries(missed)]
-        columns, rows = legend_rows(entries, WIDTH - 2 * MARGIN)
-        below = MARGIN + room(foot) + legend_room(rows)
-        height = below + BELOW + high + ABOVE + room(head) + MARGIN
-        figure = new_figure(WIDTH, height)
-        write_lines(figure, head, MARGIN, height - MARGIN)
-        write_lines(figure, foot, MARGIN, MARGIN / 2 + room(foot), grey=True)
-        draw_legend(figure, entries, columns, below)
+        block = BELOW + high + ABOVE
+        body = 2 * block + APART if stacked else block
+        figure, below = open_page(width, body, head, foot, entries, sheet=sheet)
+        height = float(figure.get_size_inches()[1])
         titles = (f"what {n_u} x {n_v} points do not see", "what they show that is not there")
         for number, (title, draw) in enumerate(zip(titles, (_draw_left, _draw_right), strict=True)):
-            left = LEFT + number * (SIDE + GAP)
-            axes = figure.add_axes(
-                (left / WIDTH, (below + BELOW) / height, SIDE / WIDTH, high / height)
-            )
+            left, up = LEFT + number * (side + GAP), below + BELOW
+            if stacked:
+                left, up = (width - SIDE + LEFT - MARGIN) / 2, up + (1 - number) * (block + APART)
+            axes = figure.add_axes((left / width, up / height, side / width, high / height))
             axes.set(xlim=(window.u0, window.u1), ylim=(window.v0, window.v1))
-            axes.set(xlabel=picture.label_u, ylabel=picture.label_v if number == 0 else "")
+            axes.set(
+                xlabel=picture.label_u, ylabel=picture.label_v if stacked or number == 0 else ""
+            )
             axes.set_title(title, size=TEXT, pad=4, loc="left")
             set_ticks(axes, "x", round_ticks(window.u0, window.u1, 4))
             set_ticks(axes, "y", round_ticks(window.v0, window.v1, 4))

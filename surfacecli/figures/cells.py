@@ -20,7 +20,7 @@ from surfacecli.figures.marks import legend_entries, mark_plane
 from surfacecli.figures.page import MARGIN, open_page
 from surfacecli.figures.picture import NO_CELLS, Picture
 from surfacecli.figures.sets import draw_outlines, hatch_level, set_entries
-from surfacecli.figures.theme import FAINT, GREY, SHAPES, SMALL, WIDTH, theme
+from surfacecli.figures.theme import FAINT, GREY, PAGE, SHAPES, SMALL, Sheet, theme
 from surfacecli.figures.ticks import Ticks, round_ticks, widest_label
 from surfacecli.figures.topview import BAR, draw_bar, draw_scale, place_plane
 
@@ -30,7 +30,8 @@ FILLS = {
     "rank": "rank of the Hessian in each cell",
     "active": "active units in each cell",
 }
-BODY = 5.6
+#: Height of the view in inches, and how much less than its width it has at most.
+BODY, LESS = 5.6, 0.6
 #: Colours and names of the ranks 0, 1, 2 of a cell's Hessian.
 RANKS = (
     ("#F7F1DE", "rank 0: flat or a slope"),
@@ -42,7 +43,7 @@ ACTIVE = "cividis"
 BORDERED = 1000
 
 
-def draw_cells(picture: Picture, fill: str = "error") -> Figure:
+def draw_cells(picture: Picture, fill: str = "error", sheet: Sheet = PAGE) -> Figure:
     """One slice from above, its cells filled by E, the rank of its Hessian, or active units.
 
     Raises `ValueError` where the picture has no cells (see `make_picture`), or for another filling.
@@ -53,17 +54,19 @@ def draw_cells(picture: Picture, fill: str = "error") -> Figure:
     if fill not in FILLS:
         raise ValueError(f"{fill!r} does not fill cells; choose {', '.join(FILLS)}")
     with theme():
-        text_room = WIDTH - 2 * MARGIN
+        text_room = sheet.width - 2 * MARGIN
         heading = f"{picture.heading}; {FILLS[fill]}"
-        head = head_lines(picture.title, heading, text_room)
-        foot = foot_lines(picture.provenance, text_room, remarks=picture.evidence)
+        head = head_lines(picture.title, heading, text_room, sheet.lines)
+        foot = foot_lines(picture.provenance, text_room, sheet.lines, picture.evidence)
         entries = [
             *(rank_entries(cells) if fill == "rank" else ()),
             *legend_entries([picture]),
             *set_entries([picture]),
         ]
-        figure, below = open_page(WIDTH, BODY, head, foot, entries, picture.alarm)
-        rectangle = (MARGIN, below, WIDTH - 2 * MARGIN, BODY)
+        body = min(BODY, sheet.width - LESS)
+        figure, below = open_page(sheet.width, body, head, foot, entries, picture.alarm, sheet)
+        margin = 0.0 if sheet.narrow else MARGIN
+        rectangle = (margin, below, sheet.width - 2 * margin, body)
         axes, colours = _place(figure, rectangle, picture, cells, fill)
         _fill(axes, cells, colours)
         if picture.level is not None:

@@ -16,18 +16,22 @@ Fits = Callable[[str], bool]
 Measure = Callable[[str, FontProperties, bool], tuple[float, float, float]]
 Lines = list[tuple[str, float, bool]]
 
+#: Dots per inch at which text is measured. Letters are fitted to them: at so few they come out up
+#: to a tenth wider than in print, which is room to spare; at many, as they are.
+ROUGH, FINE = 72.0, 720.0
 
-@lru_cache(maxsize=1)
-def _ruler() -> RendererAgg:
-    return RendererAgg(1, 1, 72.0)  # type: ignore[no-untyped-call]
+
+@lru_cache(maxsize=2)
+def _ruler(dots: float) -> RendererAgg:
+    return RendererAgg(1, 1, dots)  # type: ignore[no-untyped-call]
 
 
-def text_width(text: str, size: float, bold: bool = False) -> float:
+def text_width(text: str, size: float, bold: bool = False, dots: float = ROUGH) -> float:
     """The width of one line of text, in inches."""
     font = FontProperties(size=size, weight="bold" if bold else "normal")
-    measure: Measure = _ruler().get_text_width_height_descent
+    measure: Measure = _ruler(dots).get_text_width_height_descent
     width, _, _ = measure(text, font, False)
-    return float(width) / 72.0
+    return float(width) / dots
 
 
 def fit_lines(text: str, width: float, size: float, lines: int, bold: bool = False) -> list[str]:
@@ -71,12 +75,12 @@ def _shorten(text: str, fits: Fits) -> str:
     return f"{text.rstrip()}..."
 
 
-def head_lines(title: str, heading: str, width: float) -> Lines:
+def head_lines(title: str, heading: str, width: float, most: int = 2) -> Lines:
     """Lines above a figure: (text, size, bold) each, the title and the slice's own heading."""
-    title_lines = fit_lines(title, width, TITLE, 2, bold=True)
+    title_lines = fit_lines(title, width, TITLE, most, bold=True)
     return [
         *((line, TITLE, True) for line in title_lines),
-        *((line, TEXT, False) for line in fit_lines(heading, width, TEXT, 2)),
+        *((line, TEXT, False) for line in fit_lines(heading, width, TEXT, most)),
     ]
 
 

@@ -16,7 +16,7 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from surfacecli.figures.box import MARKS, Box
 from surfacecli.figures.height import Heights
-from surfacecli.figures.lettering import text_width
+from surfacecli.figures.lettering import ROUGH, text_width
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.theme import BLUE, GREY, INK, LEADING, ORANGE, PURPLE, SMALL, VERMILLION
 from surfacecli.geometry.stationary import StationaryPoint
@@ -161,11 +161,13 @@ def legend_entries(pictures: Iterable[Picture]) -> list[tuple[Line2D, str]]:
     return entries
 
 
-def legend_rows(entries: Sequence[tuple[Artist, str]], width: float) -> tuple[int, int]:
-    """(columns, rows) of a legend that fits a width in inches."""
+def legend_rows(
+    entries: Sequence[tuple[Artist, str]], width: float, dots: float = ROUGH
+) -> tuple[int, int]:
+    """(columns, rows) of a legend that fits a width in inches; `dots` per inch to measure it."""
     if not entries:
         return 0, 0
-    widths = [text_width(text, SMALL) + BESIDE for _, text in entries]
+    widths = [text_width(text, SMALL, dots=dots) + BESIDE for _, text in entries]
     for columns in range(len(widths), 0, -1):
         rows = -(-len(widths) // columns)
         # Filled column by column, the first ones with one more where it does not come out even.

@@ -1,10 +1,11 @@
-"""Style 'modern': the 3-D view of a slice beside the view from above."""
+"""Style 'modern': the 3-D view of a slice beside the view from above, in a column over it."""
 
 from collections.abc import Sequence
 
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+from surfacecli.figures.box import Rectangle
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.kinks import kink_entries
 from surfacecli.figures.lettering import foot_lines, head_lines
@@ -13,24 +14,40 @@ from surfacecli.figures.page import MARGIN, open_page
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.sets import set_entries
 from surfacecli.figures.surface3d import draw_view
-from surfacecli.figures.theme import WIDTH, theme
+from surfacecli.figures.theme import PAGE, Sheet, theme
 from surfacecli.figures.topview import draw_plane
 
 BODY = 2.9
 SPLIT = 3.6
 
 
-def draw_modern(picture: Picture) -> Figure:
-    """One slice; `WIDTH` inches wide and as high as title and legend need."""
+def draw_modern(picture: Picture, sheet: Sheet = PAGE) -> Figure:
+    """One slice; as wide as the sheet and as high as views, title and legend need."""
     with theme():
-        text_room = WIDTH - 2 * MARGIN
-        head = head_lines(picture.title, picture.heading, text_room)
-        foot = foot_lines(picture.provenance, text_room, remarks=remarks(picture))
-        figure, below = open_page(WIDTH, BODY, head, foot, modern_entries([picture]), picture.alarm)
+        text_room = sheet.width - 2 * MARGIN
+        head = head_lines(picture.title, picture.heading, text_room, sheet.lines)
+        foot = foot_lines(picture.provenance, text_room, sheet.lines, remarks(picture))
+        entries, body = modern_entries([picture]), BODY * (2 if sheet.narrow else 1)
+        figure, below = open_page(sheet.width, body, head, foot, entries, picture.alarm, sheet)
         heights = measure_heights(picture.error)
-        draw_view(figure, (MARGIN, below + 0.1, SPLIT - MARGIN, BODY - 0.15), picture, heights)
-        draw_plane(figure, (SPLIT, below, WIDTH - SPLIT, BODY), picture, heights)
+        view, plane = _places(sheet, below)
+        draw_view(figure, view, picture, heights)
+        draw_plane(figure, plane, picture, heights)
         return figure
+
+
+def _places(sheet: Sheet, below: float) -> tuple[Rectangle, Rectangle]:
+    """Where the two views stand, the surface first, over the lower edge of the body."""
+    if sheet.narrow:
+        width = sheet.width
+        return (MARGIN, below + BODY + 0.1, width - 2 * MARGIN, BODY - 0.15), (
+            0,
+            below,
+            width,
+            BODY,
+        )
+    view = (MARGIN, below + 0.1, SPLIT - MARGIN, BODY - 0.15)
+    return view, (SPLIT, below, sheet.width - SPLIT, BODY)
 
 
 def modern_entries(pictures: Sequence[Picture]) -> list[tuple[Artist, str]]:

@@ -21,7 +21,7 @@ from surfacecli.figures.box import (
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import foot_lines, room, write_lines
 from surfacecli.figures.picture import Picture
-from surfacecli.figures.theme import SMALL, new_figure, theme
+from surfacecli.figures.theme import PAGE, SMALL, Sheet, new_figure, theme
 from surfacecli.figures.ticks import round_ticks
 
 #: His viewpoints, measured on the published pictures (matplotlib's azimuth is MATLAB's - 90).
@@ -32,13 +32,14 @@ SIZE = 4.2
 MATLAB = Look("#555555", (0, (1, 4)), 0.6, "black", 9.0, 0.05)
 
 
-def draw_post(picture: Picture) -> Figure:
+def draw_post(picture: Picture, sheet: Sheet = PAGE) -> Figure:
     """One slice as the post shows it, with one small line of provenance."""
     with theme():
-        foot = foot_lines(picture.provenance, SIZE - 0.2)
-        figure = new_figure(SIZE, SIZE + room(foot))
+        side = min(SIZE, sheet.width)
+        foot = foot_lines(picture.provenance, side - 0.2, sheet.lines)
+        figure = new_figure(side, side + room(foot), sheet)
         write_lines(figure, foot, 0.1, 0.05 + room(foot), grey=True)
-        draw_mesh(figure, (0.1, 0.15 + room(foot), SIZE - 0.2, SIZE - 0.25), picture)
+        draw_mesh(figure, (0.1, 0.15 + room(foot), side - 0.2, side - 0.25), picture)
         return figure
 
 

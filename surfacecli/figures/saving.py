@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from matplotlib.figure import Figure
 
 from surfacecli.errors import SurfaceError
-from surfacecli.figures.theme import DPI, theme
+from surfacecli.figures.theme import theme
 from surfacecli.formats.mark import MARK
 
 LONGEST_TITLE = 1000
@@ -45,7 +45,7 @@ def encode_figure(
         raise ValueError(f"{file_format!r} is not a format of figures; choose png, svg or pdf")
     out = BytesIO()
     with theme():
-        figure.savefig(out, format=file_format, dpi=DPI, metadata=metadata[file_format])
+        figure.savefig(out, format=file_format, metadata=metadata[file_format])
     return out.getvalue()
 
 

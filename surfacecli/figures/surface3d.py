@@ -1,5 +1,7 @@
 """The 3-D view of the modern style: a shaded surface over a floor of contour lines."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from contourpy import contour_generator
 from matplotlib.figure import Figure
@@ -35,31 +37,54 @@ GAP = 0.32
 FACETS = 200
 #: How strongly the light falls.
 STRENGTH = 1.0
-#: Distance of the names of the axes, in sides of the box.
-AWAY = 0.17
 #: Inches for the name of an axis beside the box; longer ones stand on the view from above only.
 ROOM = 0.85
 
 
-def draw_view(
-    figure: Figure, rectangle: Rectangle, picture: Picture, heights: Heights, *, small: bool = False
-) -> Axes3D:
-    """The 3-D view of a slice in a rectangle (left, bottom, width, height) in inches.
-
-    `small` for a view that stands over the view from above: fewer ticks, and the axes' short names.
+@dataclass(frozen=True)
+class Detail:
+    """How much stands around a 3-D view: about so many `intervals` between ticks, numbers that fit
+    `edge` inches along u and v, at most `numbers` along E, the names of the axes `away` by a share
+    of the box's side; `short` names where the view from above has them in full.
     """
+
+    intervals: int
+    edge: float
+    numbers: int
+    away: float
+    short: bool
+
+
+#: A view by itself, one of three abreast on a page, and one of two abreast in a column.
+FULL, REDUCED, LEAST = (
+    Detail(5, 2.0, 12, 0.17, short=False),
+    Detail(3, 1.1, 12, 0.17, short=True),
+    Detail(3, 0.8, 3, 0.27, short=True),
+)
+
+
+def draw_view(
+    figure: Figure,
+    rectangle: Rectangle,
+    picture: Picture,
+    heights: Heights,
+    detail: Detail = FULL,
+) -> Axes3D:
+    """The 3-D view of a slice in a rectangle (left, bottom, width, height) in inches."""
     box = choose_box(picture, heights)
     label_u, label_v = picture.label_u, picture.label_v
-    if small or max(text_width(label, TEXT) for label in (label_u, label_v)) > ROOM:
+    if detail.short or max(text_width(label, TEXT) for label in (label_u, label_v)) > ROOM:
         label_u, label_v = "u", "v"
-    intervals, edge = (3, 1.1) if small else (5, 2.0)
+    most = min(detail.intervals, 4)
+    at_e, numbers = heights.ticks(detail.intervals)
+    step = -(-len(numbers) // detail.numbers)
     ticks = (
-        thin_ticks(round_ticks(*box.u, min(intervals, 4)), edge, SMALL),
-        thin_ticks(round_ticks(*box.v, min(intervals, 4)), edge, SMALL),
-        heights.ticks(intervals),
+        thin_ticks(round_ticks(*box.u, most), detail.edge, SMALL),
+        thin_ticks(round_ticks(*box.v, most), detail.edge, SMALL),
+        (at_e[::step], numbers[::step]),
     )
-    names = (label_u, label_v, "E" if small else heights.label)
-    labels = [*number_axes(box, ticks, Look()), *name_axes(box, names, AWAY)]
+    names = (label_u, label_v, "E" if detail.short else heights.label)
+    labels = [*number_axes(box, ticks, Look()), *name_axes(box, names, detail.away)]
     axes = add_box(figure, rectangle, box, labels)
     draw_frame(axes, box, ticks, Look())
     draw_floor(axes, box, picture, heights)

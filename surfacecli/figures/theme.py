@@ -2,14 +2,33 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-#: Width of a page of two columns, in inches; the figures are made to be printed at this size.
-WIDTH = 7.1
-DPI = 200
+
+@dataclass(frozen=True)
+class Sheet:
+    """The paper a figure is made for: it is printed at this size, and its letters with it.
+
+    `width` in inches, `dpi` of what is pixels, at most `lines` of each text above and below.
+    """
+
+    width: float
+    dpi: int
+    lines: int
+
+    @property
+    def narrow(self) -> bool:
+        """Whether two views stand one above the other: side by side they would be too small."""
+        return self.width < 5.0
+
+
+#: A page of two columns, and one of its columns; both have as many pixels.
+PAGE, COLUMN = Sheet(7.1, 200, 2), Sheet(3.5, 400, 4)
+SHEETS = {"page": PAGE, "column": COLUMN}
 
 TITLE, TEXT, SMALL = 9.5, 8.5, 7.5
 #: Inches from one line of text to the next, per point of its size.
@@ -45,8 +64,7 @@ SETTINGS: dict[str, object] = {
     "ytick.major.pad": 2.5,
     "legend.fontsize": SMALL,
     "hatch.linewidth": 0.6,
-    "figure.dpi": DPI,
-    "savefig.dpi": DPI,
+    "figure.dpi": PAGE.dpi,
     "svg.fonttype": "none",
     "svg.hashsalt": "surfacecli",
     "pdf.fonttype": 42,
@@ -62,8 +80,8 @@ def theme() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, sheet: Sheet = PAGE) -> Figure:
     """An empty white figure of a size in inches, without pyplot and its list of open figures."""
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=sheet.dpi, facecolor="white")
     FigureCanvasAgg(figure)
     return figure

@@ -41,12 +41,15 @@ def draw_plane(
     intervals: int = 4,
     *,
     small: bool = False,
+    bar: bool = True,
 ) -> Axes:
-    """The view from above with its colour bar in a rectangle (left, bottom, width, height)."""
+    """The view from above in a rectangle (left, bottom, width, height), with its colour `bar`.
+
+    Without one the scale is that of the 3-D view beside it.
+    """
     ticks_e = heights.ticks(6)
-    axes, bar = place_plane(
-        figure, rectangle, picture, intervals, BAR + widest_label(ticks_e, SMALL)
-    )
+    beside = BAR + widest_label(ticks_e, SMALL) if bar else None
+    axes, scale = place_plane(figure, rectangle, picture, intervals, beside)
     u, v = picture.u, picture.v
     axes.imshow(
         _lit_colours(picture, heights),
@@ -66,23 +69,25 @@ def draw_plane(
         hatch_level(axes, picture.level, heights.colour(heights.of(picture.level.error)))
     draw_outlines(axes, picture, small)
     mark_plane(axes, picture)
-    draw_bar(figure, bar, heights, ticks_e)
+    if bar:
+        draw_bar(figure, scale, heights, ticks_e)
     return axes
 
 
 def place_plane(
-    figure: Figure, rectangle: Rectangle, picture: Picture, intervals: int, beside: float
+    figure: Figure, rectangle: Rectangle, picture: Picture, intervals: int, beside: float | None
 ) -> tuple[Axes, Rectangle]:
     """Empty axes over the window in a rectangle, and the place of a colour bar beside them.
 
-    `beside` inches are left to the right of the axes, or a little more.
+    `beside` inches are left to the right of the axes, or a little more; with None, no bar stands
+    there.
     """
     left, bottom, width, height = rectangle
     ticks_u, ticks_v = (
         round_ticks(axis[0], axis[-1], intervals) for axis in (picture.u, picture.v)
     )
     room_left = max(0.62, 0.35 + widest_label(ticks_v, SMALL))
-    room_right = max(0.71, beside)
+    room_right = 0.2 if beside is None else max(0.71, beside)
     room_below, room_above = 0.40, 0.2
     free = (width - room_left - room_right, height - room_below - room_above)
     side_u, side_v = _fit(picture, free)

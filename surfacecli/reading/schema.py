@@ -17,6 +17,7 @@ TransferName = Literal[
 ]
 LossName = Literal["squared", "half_squared", "cross_entropy", "logistic"]
 StyleName = Literal["modern", "post", "cells"]
+SizeName = Literal["page", "column"]
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -178,6 +179,8 @@ class Figure(Keys):
 
     style: Annotated[StyleName, Field(examples=["post"])] = "modern"
     """modern; post, the look of the originals; or cells, the exact cells from above."""
+    size: Annotated[SizeName, Field(examples=["column"])] = "page"
+    """page, 7.1 inches wide; or column, 3.5 inches wide, for one column of a journal."""
 
 
 class Preset(Keys):

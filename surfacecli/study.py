@@ -13,8 +13,11 @@ from surfacecli.geometry.claim import (
     give_verdict,
     why_not_exact,
 )
+from surfacecli.geometry.exact.cells import Cells
 from surfacecli.geometry.exact.estimate import estimate_cells
 from surfacecli.geometry.grids import Estimate, Grid, estimate_grid, sample_grid
+from surfacecli.geometry.layers import Quantity
+from surfacecli.geometry.maps import LayerMap, estimate_map, map_layer
 from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.geometry.surface import numbers_per_point
 from surfacecli.presets import Preset, load_preset
@@ -28,6 +31,8 @@ LONG, LARGE = 10.0, 1 << 30
 BUDGET, SECONDS_PER_CELL, SECONDS_PER_UNIT = 100_000, 1e-5, 3e-8
 #: Beyond this, squares of E no longer fit a floating-point number.
 TOO_HIGH = 1e150
+#: Refuse maps with a matrix or an array of more numbers than this for a single point (1 GB).
+TOO_MANY = 1 << 27
 #: Refuse grids whose result alone takes more than this (bytes).
 TOO_LARGE = 8 << 30
 
@@ -162,6 +167,44 @@ class Result:
     verdict: Verdict
 
 
+@dataclass(frozen=True)
+class MapPlan:
+    """A map that is to be made of a result: of which layer, and what to say before it."""
+
+    quantity: Quantity
+    layer: int
+    remark: str | None
+
+
+def plan_map(result: Result, quantity: Quantity, layer: int | None = None) -> MapPlan:
+    """What a map of a layer's Hessian will take; of the lowest moved layer where none is given.
+
+    Raises `SurfaceError` where there is no such layer, or where a single point is too much.
+    """
+    layer = result.slice.first_moved if layer is None else layer
+    check_layer(result.study.preset, layer)
+    cost = estimate_map(result.slice, quantity, layer, result.grid, _cells_of(result))
+    what = f"slice {result.slice.name}: the {quantity} of layer {layer}"
+    if cost.numbers > TOO_MANY:
+        raise SurfaceError(
+            f"{what} takes {cost.numbers:.2g} numbers of memory at every point; "
+            "choose --show dead or --show trace, or another layer with --of"
+        )
+    if cost.seconds <= LONG:
+        return MapPlan(quantity, layer, None)
+    remark = f"{what} at {cost.points:,} points: about {_duration(cost.seconds)}"
+    return MapPlan(quantity, layer, f"{remark}; a smaller --resolution is faster")
+
+
+def make_map(result: Result, plan: MapPlan) -> LayerMap:
+    """The map itself: of every cell where it is constant in those that are known, else sampled."""
+    return map_layer(result.slice, plan.quantity, plan.layer, result.grid, _cells_of(result))
+
+
+def _cells_of(result: Result) -> Cells | None:
+    return None if result.verdict.exact is None else result.verdict.exact.cells
+
+
 def make_study(
     source: str,
     *,
@@ -226,11 +269,7 @@ def choose_slices(
     depth = preset.objective.network.depth
     seed = preset.seeds.get("directions", 0)
     if layer is not None:
-        if not 1 <= layer <= depth:
-            raise SurfaceError(
-                f"{layer} is not a layer of {preset.name}; choose "
-                + ("1" if depth == 1 else f"1 to {depth}")
-            )
+        check_layer(preset, layer)
         within = [s for s in preset.slices.values() if s.kind == "within-layer"]
         return tuple(s for s in within if s.moved == (layer,)) or (
             make_slice(f"layer{layer}", preset.objective, [layer], [layer], seed=seed),
@@ -243,6 +282,16 @@ def choose_slices(
             raise SurfaceError(f"{preset.name} has one layer; a slice across layers needs two")
         return (make_slice("cross-layer", preset.objective, [1], [2], seed=seed),)
     return tuple(preset.slices.values())
+
+
+def check_layer(preset: Preset, layer: int) -> None:
+    """Raises `SurfaceError` where the network of a preset has no such layer."""
+    depth = preset.objective.network.depth
+    if not 1 <= layer <= depth:
+        raise SurfaceError(
+            f"{layer} is not a layer of {preset.name}; choose "
+            + ("1" if depth == 1 else f"1 to {depth}")
+        )
 
 
 def _duration(seconds: float) -> str:

@@ -35,11 +35,12 @@ FLOORS = (
 GEOMETRY = (
     ("claim",),
     ("facets", "missed"),
-    ("complexes", "locate"),
+    ("complexes", "locate", "maps"),
     ("search",),
     ("polish", "section", "smooth", "exact", "terrain", "around"),
     ("candidates", "kinks"),
     ("stationary", "grids", "roots", "courses"),
+    ("layers",),
     ("surface",),
     ("slices",),
 )

@@ -23,6 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 STYLES = ("modern", "post", "cells")
 SIZES = ("page", "column")
 FILLS = ("error", "rank", "active")
+SHOWN = ("curvature", "trace", "rank", "dead")
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -147,6 +148,21 @@ fill_option = click.option(
     default="error",
     show_default=True,
     help="What fills the cells of style cells: E, the rank of its Hessian, or active units.",
+)
+show_options = _together(
+    click.option(
+        "--show",
+        type=click.Choice(SHOWN),
+        help="A map of a layer's Hessian instead: its smallest eigenvalue (curvature), trace or "
+        "rank, or the share of dead units.",
+    ),
+    click.option(
+        "--of",
+        "of_layer",
+        type=click.IntRange(min=1),
+        metavar="LAYER",
+        help="The layer that --show is about; default: the lowest that moves.",
+    ),
 )
 format_option = click.option(
     "--format",

@@ -1,6 +1,6 @@
 """`surface plot`: the figures of a preset."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +14,16 @@ from surfacecli.cli.options import (
     output_option,
     preset_argument,
     quiet_option,
+    show_options,
     size_option,
     slice_options,
     study_of,
     style_option,
 )
 from surfacecli.errors import SurfaceError
+
+if TYPE_CHECKING:
+    from surfacecli.geometry.layers import Quantity
 
 
 @click.command("plot")
@@ -29,6 +33,7 @@ from surfacecli.errors import SurfaceError
 @method_options
 @style_option
 @fill_option
+@show_options
 @size_option
 @format_option
 @output_option
@@ -42,6 +47,8 @@ def plot(
     output: str,
     panel: bool,
     fill: str,
+    show: "Quantity | None",
+    of_layer: int | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -52,6 +59,12 @@ def plot(
     Writes PRESET-SLICE.png (or svg, pdf) into the output folder. Every file holds what is needed
     to make it again: the preset's text, the seeds, the options, the versions.
     """
+    if show is None and of_layer is not None:
+        raise click.UsageError("--of belongs to --show")
+    if show is not None:
+        if panel or fill != "error" or choices["style"] is not None:
+            raise click.UsageError("--show draws a map; leave out --style, --fill and --panel")
+        choices["style"] = "modern"
     study = study_of(preset, quiet=quiet, **choices)
     if panel and study.style == "cells":
         raise click.UsageError("style cells draws one slice at a time; leave out --panel")
@@ -59,12 +72,12 @@ def plot(
         raise click.UsageError("--fill belongs to --style cells")
     from pathlib import Path
 
-    from surfacecli.cli.working import examine
-    from surfacecli.documents import verdict_document
+    from surfacecli.cli.working import compute_map, examine
+    from surfacecli.documents import map_document, verdict_document
     from surfacecli.figures import draw_panel, encode_figure, most_in_panel
     from surfacecli.outputs import inside, json_text, write_file
-    from surfacecli.pictures import draw, file_name, picture_of, provenance_of
-    from surfacecli.words import count_words
+    from surfacecli.pictures import draw, draw_layer_map, file_name, picture_of, provenance_of
+    from surfacecli.words import count_words, map_words
 
     folder, slices = Path(output), study.drawable
     if panel and len(slices) > most_in_panel(study.size):
@@ -84,14 +97,22 @@ def plot(
         if panel:
             continue
         what = slice.name if fill == "error" else f"{slice.name}-{fill}"
-        path = inside(folder, file_name(study, what, file_format))
-        figure = draw(result, fill=fill)
         provenance = provenance_of(study, slice)
+        document = verdict_document(result)
+        found = count_words(result.verdict.points) or "no stationary point"
+        if show is None:
+            figure = draw(result, fill=fill)
+        else:
+            layer_map = compute_map(result, show, of_layer, quiet=quiet)
+            what = f"{slice.name}-{show}" + (f"-layer{of_layer}" if of_layer else "")
+            provenance["map"] = document["map"] = map_document(layer_map)
+            found = map_words(layer_map)
+            figure = draw_layer_map(result, layer_map)
+        path = inside(folder, file_name(study, what, file_format))
         title = f"{study.preset.title}: {slice.name}"
         write_file(path, encode_figure(figure, file_format, provenance, title), force=force)
-        figures.append({"file": path.as_posix(), **verdict_document(result)})
+        figures.append({"file": path.as_posix(), **document})
         if not as_json:
-            found = count_words(result.verdict.points) or "no stationary point"
             click.echo(f"wrote {path.as_posix()}: {found}")
     if panel:
         path = inside(folder, file_name(study, "panel", file_format))

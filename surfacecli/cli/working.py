@@ -1,12 +1,14 @@
-"""Examine a slice, with progress on the terminal for what takes longer than a second."""
+"""Examine a slice or map a layer, with word on the terminal of what takes longer than a second."""
 
 import sys
 import time
 
 import click
 
+from surfacecli.geometry.layers import Quantity
+from surfacecli.geometry.maps import LayerMap
 from surfacecli.geometry.slices import Slice
-from surfacecli.study import Result, Study
+from surfacecli.study import Result, Study, make_map, plan_map
 
 #: Seconds: after the first progress is shown, past the second the work is announced.
 PATIENCE, LONG = 1.0, 3.0
@@ -36,3 +38,13 @@ def examine(study: Study, slice: Slice, quiet: bool = False) -> Result:
     if shown:
         click.echo("\r\033[K", nl=False, err=True)
     return result
+
+
+def compute_map(
+    result: Result, quantity: Quantity, layer: int | None, quiet: bool = False
+) -> LayerMap:
+    """The map of a layer's Hessian, saying first where it takes long."""
+    plan = plan_map(result, quantity, layer)
+    if plan.remark and not quiet:
+        click.echo(f"surface: {plan.remark}", err=True)
+    return make_map(result, plan)

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from surfacecli.figures.box import Rectangle
 from surfacecli.figures.cellmap import CellMap
 from surfacecli.figures.height import measure_heights
-from surfacecli.figures.lettering import foot_lines, head_lines
 from surfacecli.figures.marks import legend_entries, mark_plane
-from surfacecli.figures.page import MARGIN, open_page
+from surfacecli.figures.page import open_view
 from surfacecli.figures.picture import NO_CELLS, Picture
 from surfacecli.figures.sets import draw_outlines, hatch_level, set_entries
 from surfacecli.figures.theme import FAINT, GREY, PAGE, SHAPES, SMALL, Sheet, theme
-from surfacecli.figures.ticks import Ticks, round_ticks, widest_label
+from surfacecli.figures.ticks import whole_ticks, widest_label
 from surfacecli.figures.topview import BAR, draw_bar, draw_scale, place_plane
+from surfacecli.network.transfers import Array
 
 #: What may fill the cells, and how the figure says it.
 FILLS = {
@@ -30,8 +30,6 @@ FILLS = {
     "rank": "rank of the Hessian in each cell",
     "active": "active units in each cell",
 }
-#: Height of the view in inches, and how much less than its width it has at most.
-BODY, LESS = 5.6, 0.6
 #: Colours and names of the ranks 0, 1, 2 of a cell's Hessian.
 RANKS = (
     ("#F7F1DE", "rank 0: flat or a slope"),
@@ -54,21 +52,14 @@ def draw_cells(picture: Picture, fill: str = "error", sheet: Sheet = PAGE) -> Fi
     if fill not in FILLS:
         raise ValueError(f"{fill!r} does not fill cells; choose {', '.join(FILLS)}")
     with theme():
-        text_room = sheet.width - 2 * MARGIN
-        heading = f"{picture.heading}; {FILLS[fill]}"
-        head = head_lines(picture.title, heading, text_room, sheet.lines)
-        foot = foot_lines(picture.provenance, text_room, sheet.lines, picture.evidence)
         entries = [
             *(rank_entries(cells) if fill == "rank" else ()),
             *legend_entries([picture]),
             *set_entries([picture]),
         ]
-        body = min(BODY, sheet.width - LESS)
-        figure, below = open_page(sheet.width, body, head, foot, entries, picture.alarm, sheet)
-        margin = 0.0 if sheet.narrow else MARGIN
-        rectangle = (margin, below, sheet.width - 2 * margin, body)
+        figure, rectangle = open_view(picture, FILLS[fill], picture.evidence, entries, sheet)
         axes, colours = _place(figure, rectangle, picture, cells, fill)
-        _fill(axes, cells, colours)
+        fill_polygons(axes, cells.polygons(), colours, few=len(cells) <= BORDERED)
         if picture.level is not None:
             hatch_level(axes, picture.level, colours[picture.level.cells])
         draw_outlines(axes, picture)
@@ -91,19 +82,10 @@ def _place(
         return axes, _rank_colours()[cells.rank]
     low, high = int(cells.active.min()), int(cells.active.max())
     scale = ScalarMappable(Normalize(low - (low == high), high + (low == high)), ACTIVE)
-    ticks = _whole_ticks(low, high)
+    ticks = whole_ticks(low, high)
     axes, bar = place_plane(figure, rectangle, picture, 6, 1.1)
     draw_scale(figure, bar, scale, ticks, f"active of {cells.units:,}")
     return axes, np.asarray(scale.to_rgba(cells.active))
-
-
-def _whole_ticks(low: int, high: int) -> Ticks:
-    """Ticks at whole numbers from low to high."""
-    if low == high:
-        return np.array([float(low)]), [f"{low:,}"]
-    positions, labels = round_ticks(low, high, 6)
-    whole = np.flatnonzero(positions == np.rint(positions))
-    return positions[whole], [labels[k] for k in whole]
 
 
 def _rank_colours() -> NDArray[np.float64]:
@@ -120,18 +102,22 @@ def rank_entries(cells: CellMap) -> Sequence[tuple[Artist, str]]:
     ]
 
 
-def _fill(axes: Axes, cells: CellMap, colours: NDArray[np.float64]) -> None:
-    """The polygons; where there are many their borders have their own colour, to leave no gaps."""
-    few = len(cells) <= BORDERED
+def fill_polygons(
+    axes: Axes, polygons: Sequence[Array], colours: NDArray[np.float64], *, few: bool
+) -> None:
+    """The polygons, with a border that can be seen where there are `few`.
+
+    Else their borders have their own colour, to leave no gaps.
+    """
     axes.add_collection(
         PolyCollection(
-            cells.polygons(),
+            polygons,
             closed=True,
             facecolors=colours,
             edgecolors=FAINT if few else colours,
-            linewidths=3.0 / max(np.sqrt(len(cells)), 8.0) if few else 0.25,
+            linewidths=3.0 / max(np.sqrt(len(polygons)), 8.0) if few else 0.25,
             zorder=1,
-            rasterized=len(cells) > SHAPES,
+            rasterized=len(polygons) > SHAPES,
         ),
         autolim=False,
     )

@@ -34,6 +34,15 @@ def round_ticks(low: float, high: float, intervals: int, *, beyond: bool = False
     return values, write_numbers(values)
 
 
+def whole_ticks(low: int, high: int) -> Ticks:
+    """Ticks at whole numbers from low to high."""
+    if low == high:
+        return np.array([float(low)]), [f"{low:,}"]
+    positions, labels = round_ticks(low, high, 6)
+    whole = np.flatnonzero(positions == np.rint(positions))
+    return positions[whole], [labels[k] for k in whole]
+
+
 def log_ticks(low: float, high: float, most: int = 6) -> Ticks:
     """Powers of ten between low and high, both logarithms to base 10; the positions are too."""
     step = max(1, int(np.ceil((high - low) / most)))

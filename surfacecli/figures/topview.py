@@ -54,7 +54,7 @@ def draw_plane(
     axes.imshow(
         _lit_colours(picture, heights),
         origin="lower",
-        extent=(*_outer(u), *_outer(v)),
+        extent=(*outer_span(u), *outer_span(v)),
         interpolation="bilinear",
         aspect="auto",
     )
@@ -116,11 +116,18 @@ def draw_bar(figure: Figure, rectangle: Rectangle, heights: Heights, ticks: Tick
 
 
 def draw_scale(
-    figure: Figure, rectangle: Rectangle, colours: ScalarMappable, ticks: Ticks, name: str
+    figure: Figure,
+    rectangle: Rectangle,
+    colours: ScalarMappable,
+    ticks: Ticks,
+    name: str,
+    ends: tuple[float, float] | None = None,
 ) -> None:
-    """A colour bar with its name above."""
+    """A colour bar with its name above; `ends` where not all of the colours are shown."""
     axes = figure.add_axes(_share(figure, rectangle))
     figure.colorbar(colours, cax=axes).outline.set_visible(False)
+    if ends is not None:
+        axes.set_ylim(ends)
     set_ticks(axes, "y", ticks)
     axes.minorticks_off()
     axes.set_title(name, size=TEXT, pad=4)
@@ -141,7 +148,7 @@ def _at_points(cells: Array) -> Array:
     return 0.25 * (wide[1:, 1:] + wide[1:, :-1] + wide[:-1, 1:] + wide[:-1, :-1])
 
 
-def _outer(points: Array) -> tuple[float, float]:
+def outer_span(points: Array) -> tuple[float, float]:
     """The span of an image whose pixels have these centres."""
     half = 0.5 * float(points[-1] - points[0]) / (len(points) - 1)
     return float(points[0]) - half, float(points[-1]) + half

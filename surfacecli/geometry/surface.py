@@ -11,6 +11,7 @@ assumed of the transfer functions: a bend, or a slice that moves two layers, ent
 Legend: P points, N data points, n units of a layer; arrays are (P, N, n).
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -86,6 +87,15 @@ def _linear(x: Array, W: Array) -> Array:
     return np.asarray(x @ W.swapaxes(-1, -2))
 
 
+def weights_at(slice: Slice, layer: int, u: Array, v: Array) -> Array:
+    """The weights of a layer at points (P,): (P, m, n), or (m, n) where the layer is not moved."""
+    W = slice.origin.get(layer, slice.objective.network.weights[layer - 1])
+    for coordinate, along in ((u, slice.along_u), (v, slice.along_v)):
+        if layer in along:
+            W = W + coordinate[:, None, None] * along[layer]
+    return W
+
+
 def _sum(*terms: Array | None) -> Array | None:
     total: Array | None = None
     for term in terms:
@@ -107,11 +117,7 @@ def _pre_activations(slice: Slice, layer: int, jet: _Jet, u: Array, v: Array, or
         h = (np.stack(factors, axis=1) @ stacked).reshape(-1, *constant.shape)
         return _Jet(h, [part_u, part_v] if order else [], [None] * 3 if order else [])
 
-    W = slice.origin.get(layer, network.weights[layer - 1])
-    if U is not None:
-        W = W + u[:, None, None] * U
-    if V is not None:
-        W = W + v[:, None, None] * V
+    W = weights_at(slice, layer, u, v)
     h = _linear(jet.a, W)
     b = network.biases[layer - 1]
     if b is not None:
@@ -140,17 +146,28 @@ def _pre_activations(slice: Slice, layer: int, jet: _Jet, u: Array, v: Array, or
 _PAIRS = ((0, 0), (0, 1), (1, 1))
 
 
-def hidden_activations(slice: Slice, inputs: Array, u: Array, v: Array) -> Array:
-    """The activations below the last layer, (P, N, n), or `inputs` (N, n) where that layer is all.
+def layers_at(slice: Slice, inputs: Array, u: Array, v: Array) -> Iterator[tuple[Array, Array]]:
+    """Pre-activations and activations, (P, N, n) each, of the layers from the first moved one on.
 
     `inputs` are those of `fixed_inputs`; the caller chooses a block of P points that fits.
     """
     network = slice.objective.network
     jet = _Jet(inputs, [], [])
-    for layer in range(slice.first_moved, network.depth):
+    for layer in range(slice.first_moved, network.depth + 1):
         h = _pre_activations(slice, layer, jet, u, v, order=0).a
         jet = _Jet(network.transfers[layer - 1].value(h), [], [])
-    return jet.a
+        yield h, jet.a
+
+
+def hidden_activations(slice: Slice, inputs: Array, u: Array, v: Array) -> Array:
+    """The activations below the last layer, (P, N, n), or `inputs` (N, n) where that layer is all.
+
+    `inputs` are those of `fixed_inputs`; the caller chooses a block of P points that fits.
+    """
+    a, count = inputs, slice.objective.network.depth - slice.first_moved
+    for _, above in itertools.islice(layers_at(slice, inputs, u, v), count):
+        a = above
+    return a
 
 
 def _outputs(
@@ -254,12 +271,6 @@ def linear_pieces(slice: Slice, u: ArrayLike, v: ArrayLike) -> NDArray[np.int8]:
     the same polynomial. Raises `ValueError` where a transfer function of these layers is smooth.
     """
     u, v, _ = _flat_points(u, v)
-    network = slice.objective.network
-    jet = _Jet(fixed_inputs(slice), [], [])
-    rows = []
-    for layer in range(slice.first_moved, network.depth + 1):
-        f = network.transfers[layer - 1]
-        h = _pre_activations(slice, layer, jet, u, v, order=0).a
-        rows.append(f.piece(h).reshape(len(u), -1))
-        jet = _Jet(f.value(h), [], [])
-    return np.concatenate(rows, axis=1)
+    transfers = slice.objective.network.transfers[slice.first_moved - 1 :]
+    layers = zip(transfers, layers_at(slice, fixed_inputs(slice), u, v), strict=True)
+    return np.concatenate([f.piece(h).reshape(len(u), -1) for f, (h, _) in layers], axis=1)

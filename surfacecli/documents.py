@@ -94,11 +94,18 @@ def map_document(layer_map: LayerMap) -> Document:
 
 
 def check_document(
-    study: Study, results: Iterable[Result], plane_cells: Mapping[str, int] | None = None
+    study: Study,
+    results: Iterable[Result],
+    plane_cells: Mapping[str, int] | None = None,
+    more: Mapping[str, Document] | None = None,
 ) -> Document:
-    """The whole of `check-maxima --json`; `plane_cells` by slice where they were asked for."""
+    """The whole of `check-maxima --json`; `plane_cells` by slice where they were asked for.
+
+    `more` holds further keys of slices, by name.
+    """
     slices = [verdict_document(result) for result in results]
     for slice in slices:
+        slice.update((more or {}).get(str(slice["name"]), {}))
         if plane_cells and slice["name"] in plane_cells:
             slice["plane_cells"] = plane_cells[str(slice["name"])]
     return {"preset": study.preset.name, "slices": slices}

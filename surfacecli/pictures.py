@@ -15,6 +15,7 @@ from surfacecli.geometry.complexes import face_rings
 from surfacecli.geometry.maps import LayerMap
 from surfacecli.geometry.section import Section
 from surfacecli.geometry.slices import Slice
+from surfacecli.presets import Preset
 from surfacecli.study import Result, Study
 
 if TYPE_CHECKING:
@@ -72,17 +73,17 @@ def section_picture(study: Study, slice: Slice, section: Section) -> SectionPict
 
 def origin_line(study: Study, slice: Slice) -> str:
     """One line that says where a picture of a slice comes from."""
-    seeds = {what: seed for what, seed in study.preset.seeds.items() if "." not in what}
+    return preset_line(study.preset, slice)
+
+
+def preset_line(preset: Preset, slice: Slice | None = None) -> str:
+    """One line that says which preset, slice of it and seeds a picture shows."""
+    seeds = {what: seed for what, seed in preset.seeds.items() if "." not in what}
     drawn = ", ".join(f"{what} seed {seed}" for what, seed in seeds.items() if what != "directions")
-    return ", ".join(
-        part
-        for part in (
-            f"surface {__version__}: preset {study.preset.name}, slice {slice.name}",
-            slice.note,
-            drawn,
-        )
-        if part
-    )
+    parts = [f"surface {__version__}: preset {preset.name}"]
+    if slice is not None:
+        parts += [f"slice {slice.name}", slice.note]
+    return ", ".join(part for part in (*parts, drawn) if part)
 
 
 def provenance_of(study: Study, *slices: Slice) -> dict[str, object]:
@@ -104,12 +105,17 @@ def provenance_of(study: Study, *slices: Slice) -> dict[str, object]:
         "resolution": list(study.resolution),
         "style": study.style,
         "size": study.size,
-        "versions": {
-            "surface": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "matplotlib": matplotlib.__version__,
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """What a file was made with."""
+    return {
+        "surface": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "matplotlib": matplotlib.__version__,
     }
 
 

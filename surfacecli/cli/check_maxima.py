@@ -36,19 +36,29 @@ def check_maxima(
     loss, a slice within one layer or across two), does it hold, the smallest eigenvalue of the
     Hessians of E, every local maximum found and what it is, and the lowest point.
 
+    At the smooth stationary points the Hessians of the moved layers are quoted, and the trace of
+    the Hessian over all weights.
+
     Exit status 3 where the theorem applies and was found violated.
     """
     study = study_of(preset, quiet=quiet, **choices)
     from surfacecli.cli.working import examine
     from surfacecli.documents import check_document
+    from surfacecli.hessian_documents import quotes_document
+    from surfacecli.hessians import quote_layers
     from surfacecli.outputs import json_text
 
     results = [examine(study, slice, quiet=quiet) for slice in study.slices]
     cells = _count_planes(results) if plane else {}
+    quotes = {r.slice.name: quote_layers(r.slice, r.verdict.points) for r in results}
     if as_json:
-        click.echo(json_text(check_document(study, results, cells)), nl=False)
+        more = {s.name: quotes_document(s, quotes[s.name]) for s in study.slices}
+        click.echo(json_text(check_document(study, results, cells, more)), nl=False)
     else:
+        from surfacecli.cli.quotes import print_quotes
+
         _print_verdicts(study, results)
+        print_quotes(study, quotes)
         for name, count in cells.items():
             click.echo(f"{name}: the whole plane has {count:,} cells.")
     if any(result.verdict.claim.violated for result in results):

@@ -12,6 +12,7 @@ from surfacecli.cli.batch import batch
 from surfacecli.cli.check_maxima import check_maxima
 from surfacecli.cli.completion_script import completion
 from surfacecli.cli.export import export
+from surfacecli.cli.hessian import hessian
 from surfacecli.cli.plot import plot
 from surfacecli.cli.presets import presets
 from surfacecli.cli.section import section
@@ -115,4 +116,5 @@ surface.add_command(audit)
 surface.add_command(batch)
 surface.add_command(completion)
 surface.add_command(export)
+surface.add_command(hessian)
 surface.add_command(presets)

@@ -62,6 +62,8 @@ def _break(text: str, cut: int) -> int:
 
 def _longest(text: str, fits: Fits) -> int:
     """How many letters of the text fit a line: 1 or more."""
+    if fits(text):
+        return len(text)
     low, high = 1, len(text)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,0 +1,44 @@
+"""How far a layer's Gauss-Newton matrix is from its Hessian: the size of what D contributes.
+
+    H_l - G_l = sum_n (PH_l,n - G_l,n) kron a_n a_n^T
+
+Botev, Ritter and Barber (2017), section 3: with D = 0 in eq. (2) the two are one.
+"""
+
+import numpy as np
+
+from surfacecli.network.curvature import backpropagate, layer_hessian, layer_product
+from surfacecli.network.curvature.lanczos import find_extremes
+from surfacecli.network.curvature.spectrum import eigenvalues_of
+from surfacecli.network.data import Objective
+from surfacecli.network.model import Network
+from surfacecli.network.transfers import Array
+
+#: The largest matrix (rows) whose eigenvalues are all found.
+DENSE = 1500
+
+
+def gauss_newton_difference(
+    objective: Objective, layer: int, network: Network | None = None
+) -> float:
+    """The largest absolute eigenvalue of H_l - G_l; exactly 0 where nothing bends from l on.
+
+    Beyond `DENSE` weights by products; where these do not settle it is a lower bound.
+    """
+    passes = backpropagate(objective, network)
+    if not passes.bent(layer):
+        return 0.0
+    shape = passes.network.weights[layer - 1].shape
+    size = shape[0] * shape[1]
+    if size <= DENSE:
+        H = layer_hessian(objective, layer, network)
+        H -= layer_hessian(objective, layer, network, gauss_newton=True)
+        return float(np.abs(eigenvalues_of(H)).max())
+
+    def product(v: Array) -> Array:
+        V = v.reshape(shape)
+        difference = layer_product(passes, layer, V) - layer_product(passes, layer, V, True)
+        return difference.ravel()
+
+    found = find_extremes(product, size)
+    return max(abs(found.smallest), abs(found.largest))

@@ -1,0 +1,243 @@
+"""The figures of Hessians: what was drawn, and where."""
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from surfacecli.figures.curvature import (
+    DepthCurve,
+    DepthPicture,
+    SpectraPicture,
+    Spectrum,
+    UnitCounts,
+)
+from surfacecli.figures.depth import draw_depth
+from surfacecli.figures.spectra import MOST, draw_spectra
+from surfacecli.figures.theme import COLUMN
+
+
+def spectrum(title: str, positive: list[float], negative: list[float], size: int) -> Spectrum:
+    return Spectrum(
+        title, size, 12.5, np.array(positive), np.array(negative), np.array(positive[:2])
+    )
+
+
+@pytest.fixture
+def picture() -> SpectraPicture:
+    """Two layers and both together: 3 positive, 2 zero, 1 negative in the first of them."""
+    return SpectraPicture(
+        title="A net",
+        heading="Hessians at the net's own weights",
+        weights=[
+            spectrum("layer 1: tanh", [8.0, 2.0, 0.5], [-0.25], 6),
+            spectrum("layer 2: identity", [4.0, 1.0], [], 2),
+            Spectrum("all layers together", 8, 25.0, np.array([9.0]), np.array([-1.0, -3.0])),
+        ],
+        pre_activations=[
+            spectrum("layer 1: 3 units", [2.0, 1.0], [-0.5, -1.0], 12),
+            spectrum("layer 2: 1 unit", [2.0] * 4, [], 4),
+        ],
+        units=[UnitCounts(1, 1, 2, 5, 0), UnitCounts(2, 0, 0, 0, 1)],
+        samples=4,
+        provenance="surface: preset tiny",
+    )
+
+
+def drawn(axes: Axes, marker: str) -> list[tuple[float, float]]:
+    return [
+        (float(x), float(y))
+        for line in axes.lines
+        if line.get_marker() == marker
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    ]
+
+
+def no_overlap(figure: Figure) -> None:
+    """Nothing leaves the page, and no panel with its title and ticks meets another."""
+    figure.draw_without_rendering()
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    for box in boxes:
+        assert box is not None
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+    for k, box in enumerate(boxes):
+        for other in boxes[k + 1 :]:
+            assert not box.overlaps(other)
+    for text in figure.texts:
+        assert text.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_signs_and_zeros_of_a_spectrum(picture):
+    figure = draw_spectra(picture)
+    assert len(figure.axes) == 6
+    first, second, together = figure.axes[:3]
+    assert drawn(first, "o") == [(1, 8.0), (2, 2.0), (3, 0.5)]
+    # The negative one by its size, at the far end: after 2 zeros.
+    assert drawn(first, "v") == [(6, 0.25)]
+    assert drawn(first, "_") == [(1, 8.0), (2, 2.0)]
+    assert first.get_yscale() == "log"
+    (band,) = first.patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == (3.5, 5.5)
+    assert [text.get_text() for text in first.texts] == ["2 zero"]
+    assert first.get_title(loc="left") == "layer 1: tanh\nrank 4 of 6\ntrace 12.5"
+    assert not second.patches
+    assert drawn(second, "v") == []
+    assert drawn(together, "v") == [(7, 1.0), (8, 3.0)]
+    assert first.get_ylim() == second.get_ylim() == together.get_ylim()
+    low, high = first.get_ylim()
+    assert low < 0.25
+    assert high > 9.0
+    no_overlap(figure)
+
+
+def test_a_column_is_narrow_and_high(picture):
+    figure = draw_spectra(picture, COLUMN)
+    assert figure.get_size_inches()[0] == 3.5
+    assert len(figure.axes) == 6
+    first, second, together = (axes.get_position() for axes in figure.axes[:3])
+    assert first.y0 == second.y0 > together.y1
+    no_overlap(figure)
+    curves = [curve("relu", [30.0, 200.0]), curve("tanh", [-3.0, 20.0])]
+    figure = draw_depth(DepthPicture("A net", "Curvature against depth", curves), COLUMN)
+    assert figure.get_size_inches()[0] == 3.5
+    no_overlap(figure)
+
+
+def test_units_are_bars(picture):
+    axes = draw_spectra(picture).axes[-1]
+    bars = [
+        (bar.get_x(), bar.get_width(), bar.get_y() + bar.get_height() / 2) for bar in axes.patches
+    ]
+    assert np.array(bars) == pytest.approx(
+        np.array([(0, 5 / 8, 1), (5 / 8, 2 / 8, 1), (7 / 8, 1 / 8, 1), (0, 1, 2)])
+    )
+    assert [text.get_text() for text in axes.texts] == ["5", "2", "1", "1"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["layer 1", "layer 2"]
+
+
+def test_the_legend_has_what_is_there(picture):
+    (legend,) = draw_spectra(picture).legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "positive eigenvalue",
+        "negative eigenvalue, its size",
+        "Gauss-Newton",
+        "no curvature",
+        "one piece on all data (active)",
+        "several pieces (mixed)",
+        "slope 0 on all data (dead)",
+        "no pieces (smooth)",
+    ]
+    plain = SpectraPicture(
+        "A net",
+        "Hessians",
+        [Spectrum("layer 1: identity", 2, 3.0, np.array([2.0, 1.0]), np.empty(0))],
+        [Spectrum("layer 1: 1 unit", 1, 2.0, np.array([2.0]), np.empty(0))],
+        [UnitCounts(1, 0, 0, 1, 0)],
+        1,
+    )
+    (legend,) = draw_spectra(plain).legends
+    words = [text.get_text() for text in legend.get_texts()]
+    assert words == ["positive eigenvalue", "one piece on all data (active)"]
+
+
+def test_no_curvature_at_all_and_what_is_not_held():
+    nothing = Spectrum("layer 1: relu", 4, 0.0, np.empty(0), np.empty(0), np.empty(0))
+    large = Spectrum(
+        "layer 2: relu", 90_000, 7.0, np.empty(0), np.empty(0), remark="too many eigenvalues"
+    )
+    figure = draw_spectra(
+        SpectraPicture(
+            "t", "h", [nothing, large], [nothing] * 2, [UnitCounts(1, 1, 0, 0, 0)], samples=3
+        )
+    )
+    first, second = figure.axes[:2]
+    assert [text.get_text() for text in first.texts] == ["4 zero"]
+    assert [text.get_text() for text in second.texts] == ["too many eigenvalues"]
+    assert second.get_title(loc="left") == "layer 2: relu\nsize 90,000\ntrace 7"
+    assert not second.axison
+    no_overlap(figure)
+
+
+@pytest.mark.parametrize("layers", [1, MOST + 3])
+def test_any_depth_fits_its_page(layers):
+    figure = draw_spectra(
+        SpectraPicture(
+            "A deep net",
+            "Hessians",
+            [spectrum(f"layer {n}: relu", [5.0, 1e-3], [], 1200) for n in range(layers + 1)],
+            [spectrum(f"layer {n}: 90 units", [5.0, 1e-3], [], 9000) for n in range(layers)],
+            [UnitCounts(n + 1, 1, 1, 1, 0) for n in range(layers)],
+            samples=100,
+        )
+    )
+    no_overlap(figure)
+    shown = min(layers + 1, MOST) + min(layers, MOST) + 1
+    assert len(figure.axes) == shown
+    said = any("are not drawn" in text.get_text() for text in figure.texts)
+    assert said == (layers > MOST)
+
+
+def curve(name: str, trace: list[float], bounds: float = 0.0) -> DepthCurve:
+    layers = len(trace)
+    rank = np.linspace(2.0, 4.0, layers)
+    return DepthCurve(
+        name,
+        flat=np.linspace(0.5, 0.0, layers),
+        rank=np.stack([rank, rank], axis=1),
+        share=np.stack([rank / 8 - bounds, rank / 8], axis=1),
+        trace=np.array(trace),
+    )
+
+
+def test_depth_has_four_panels_of_curves():
+    curves = [curve("relu", [30.0, 200.0, 70.0]), curve("tanh", [3.0, 20.0, 70.0])]
+    figure = draw_depth(DepthPicture("A net", "Curvature against depth", curves))
+    assert len(figure.axes) == 4
+    wanted = [[c.flat, c.rank[:, 1], c.share[:, 1], c.trace] for c in curves]
+    for number, axes in enumerate(figure.axes):
+        for line, values in zip(axes.lines, wanted, strict=True):
+            assert line.get_xdata().tolist() == [1, 2, 3]
+            assert line.get_ydata().tolist() == values[number].tolist()
+        assert not axes.collections
+    assert figure.axes[3].get_yscale() == "log"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["relu", "tanh"]
+    no_overlap(figure)
+
+
+def test_a_negative_trace_is_below_zero():
+    figure = draw_depth(
+        DepthPicture("A net", "h", [curve("tanh", [-20.0, 0.0, 70.0]), curve("relu", [5, 6, 7])])
+    )
+    axes = figure.axes[3]
+    assert axes.get_yscale() == "symlog"
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert "0" in labels
+    assert any(label.startswith("\N{MINUS SIGN}") for label in labels)
+    low, high = axes.get_ylim()
+    assert low < -20
+    assert high > 70
+    ticks = axes.get_yticks()
+    for value, label in zip(ticks, labels, strict=True):
+        assert float(label.replace("\N{MINUS SIGN}", "-")) == pytest.approx(value)
+    no_overlap(figure)
+
+
+def test_traces_of_zero_alone():
+    figure = draw_depth(DepthPicture("A net", "h", [curve("relu", [0.0, 0.0])]))
+    assert figure.axes[3].get_ylim()[0] == 0
+    no_overlap(figure)
+
+
+def test_bounds_are_bars():
+    figure = draw_depth(DepthPicture("A net", "h", [curve("relu", [3.0, 2.0], bounds=0.1)]))
+    (bars,) = figure.axes[2].collections
+    ends = [[end[1] for end in segment] for segment in bars.get_segments()]
+    assert np.array(ends) == pytest.approx(np.array([[0.15, 0.25], [0.4, 0.5]]))
+    assert any("bounds only" in text.get_text() for text in figure.texts)
+
+
+def test_curves_of_two_depths_are_refused():
+    with pytest.raises(ValueError, match="as many"):
+        DepthPicture("t", "h", [curve("relu", [1.0, 2.0]), curve("tanh", [1.0])])

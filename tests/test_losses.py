@@ -1,6 +1,7 @@
 """Each loss against its definition in plain Python, and its derivatives against differences."""
 
 import math
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
@@ -106,6 +107,65 @@ def test_confident_outputs_neither_overflow_nor_turn_negative():
         assert LOSSES["logistic"].value(right, y) == 0.0
         assert LOSSES["logistic"].value(wrong, y) == 2000.0
         np.testing.assert_allclose(LOSSES["logistic"].gradient(wrong, y), [-1.0, 1.0])
+
+
+def exact_loss(name: str, a: list[Decimal], y: list[Decimal]) -> Decimal:
+    """The definition, to 120 digits: no rounding that matters."""
+    if name == "cross_entropy":
+        log_sum = sum(x.exp() for x in a).ln()
+        return sum(k * (log_sum - x) for k, x in zip(y, a, strict=True))
+    return sum((1 + x.exp()).ln() - k * x for k, x in zip(y, a, strict=True))
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "logistic"])
+@pytest.mark.parametrize("right", [0, 1, 2])
+def test_what_is_all_but_certain_is_right_to_the_last_bits(name: str, right: int):
+    """E and its slopes are about e^-40 then; the difference of two probabilities would be noise."""
+    loss, signs = LOSSES[name], -np.ones(3)
+    signs[right] = 1
+    a, y = signs * np.array([40.0, 41.5, 43.25]), np.eye(3)[right]
+    t = np.array([0.3, -1.7, 2.9])
+    with localcontext(prec=120):
+        exact, target = [Decimal(x) for x in a], [Decimal(x) for x in y]
+        h = Decimal("1e-20")
+
+        def at(*moves: tuple[list[Decimal], int]) -> Decimal:
+            moved = list(exact)
+            for direction, sign in moves:
+                moved = [x + sign * h * d for x, d in zip(moved, direction, strict=True)]
+            return exact_loss(name, moved, target)
+
+        units = [[Decimal(int(k == j)) for j in range(3)] for k in range(3)]
+        along = [Decimal(x) for x in t]
+        gradient = [float((at((unit, 1)) - at((unit, -1))) / (2 * h)) for unit in units]
+        product = [
+            float(
+                sum(
+                    one * other * at((unit, one), (along, other))
+                    for one in (1, -1)
+                    for other in (1, -1)
+                )
+                / (4 * h * h)
+            )
+            for unit in units
+        ]
+        value = float(at())
+    assert loss.value(a, y) == pytest.approx(value, rel=1e-14, abs=0)
+    np.testing.assert_allclose(loss.gradient(a, y), gradient, rtol=1e-14)
+    np.testing.assert_allclose(loss.product(a, y, t), product, rtol=1e-13)
+
+
+@every
+def test_the_size_of_its_terms_tells_how_exact_a_gradient_is(loss: Loss):
+    """At the lowest point of a loss with soft targets the gradient is 0, and its terms are not."""
+    a, y = draw(loss, 2)
+    gradient, size = loss.sized_gradient(a, y)
+    assert (gradient == loss.gradient(a, y)).all()
+    assert (np.abs(gradient) <= size).all()
+    lowest = {"cross_entropy": np.log(y), "logistic": np.log(y / (1 - y))}.get(loss.name, y)
+    gradient, size = loss.sized_gradient(lowest, y)
+    assert (np.abs(gradient) <= 1e-14 * size).all()
+    assert (size > 0.01).all() or loss.scale is not None
 
 
 @pytest.mark.parametrize(

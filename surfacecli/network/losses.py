@@ -5,18 +5,20 @@
     cross_entropy  -sum_k y_k log softmax(a)_k    y a distribution over the outputs
     logistic       sum_k log(1 + exp(a_k)) - y_k a_k    y_k in [0, 1], each output by itself
 
-Arrays end in the axis of the outputs, (..., n_L); the axes before it are free.
+Arrays end in the axis of the outputs, (..., n_L); the axes before it are free. Where a class is all
+but certain value and derivatives are tiny, and right to the last bits all the same: they are sums
+of terms of one sign, nothing large cancels.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surfacecli.network.transfers import TRANSFERS, Array
 
 _sigmoid = TRANSFERS["sigmoid"].value
-_softplus = TRANSFERS["softplus"].value
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Loss:
     product (a, y, t) -> (..., n_L), the Hessian times t. `convex` says whether the loss is convex
     in a, `separable` whether it is a sum of functions of one output each: then its Hessian is
     diagonal. `scale` is s where the loss is s |a - y|^2, None where it is not of that form.
+    `terms` (a, y) -> two (..., n_L), both >= 0, whose difference the gradient is.
     `target_problem` takes the targets (N, n_L) and says what is wrong with them, or None.
     """
 
@@ -37,7 +40,16 @@ class Loss:
     product: Callable[[Array, Array, Array], Array]
     separable: bool = False
     scale: float | None = None
+    terms: Callable[[Array, Array], tuple[Array, Array]] | None = None
     target_problem: Callable[[Array], str | None] = lambda y: None
+
+    def sized_gradient(self, a: Array, y: Array) -> tuple[Array, Array]:
+        """The gradient, and the size (..., n_L) of the terms that it is the difference of."""
+        if self.terms is None:
+            gradient = self.gradient(a, y)
+            return gradient, np.abs(gradient)
+        one, other = self.terms(a, y)
+        return one - other, one + other
 
     def hessian(self, a: Array, y: Array) -> Array:
         """The Hessian in a, shape (..., n_L, n_L): its product with every unit vector."""
@@ -56,22 +68,57 @@ def _squares(name: str, scale: float) -> Loss:
     )
 
 
-def _softmax(a: Array) -> Array:
-    e = np.exp(a - a.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+def _apart(x: Array) -> tuple[NDArray[np.intp], Array, Array]:
+    """Over the last axis: where the largest entry lies, that entry, and the sum of the others."""
+    at = x.argmax(axis=-1, keepdims=True)
+    small = x.copy()
+    np.put_along_axis(small, at, 0.0, axis=-1)
+    return at, np.take_along_axis(x, at, axis=-1), small.sum(axis=-1, keepdims=True)
+
+
+def _others(x: Array) -> Array:
+    """Sums over the last axis of all entries but one, for each one; x >= 0.
+
+    Not the sum less the entry: of a large one beside small ones nothing would be left but rounding.
+    """
+    at, top, rest = _apart(x)
+    result = (top + rest) - x
+    np.put_along_axis(result, at, rest, axis=-1)
+    return result
 
 
 def _cross_entropy_value(a: Array, y: Array) -> Array:
     # Everything relative to the largest a: no overflow, and nothing large to cancel.
     below = a - a.max(axis=-1, keepdims=True)
-    log_sum = np.log(np.exp(below).sum(axis=-1))
-    return np.asarray(y.sum(axis=-1) * log_sum - (y * below).sum(axis=-1))
+    _, _, rest = _apart(np.exp(below))
+    return np.asarray(y.sum(axis=-1) * np.log1p(rest[..., 0]) - (y * below).sum(axis=-1))
+
+
+def _cross_entropy_terms(a: Array, y: Array) -> tuple[Array, Array]:
+    # (sum of y) p_k - y_k = sum over j of y_j p_k - y_k p_j, where j = k drops out.
+    e = np.exp(a - a.max(axis=-1, keepdims=True))
+    total = e.sum(axis=-1, keepdims=True)
+    return _others(y) * e / total, y * _others(e) / total
 
 
 def _cross_entropy_product(a: Array, y: Array, t: Array) -> Array:
-    p = _softmax(a)
+    e = np.exp(a - a.max(axis=-1, keepdims=True))
+    p = e / e.sum(axis=-1, keepdims=True)
+    # The Hessian does not see a shift of t: one that leaves 0 where nearly all of p may lie.
+    p, t = np.broadcast_arrays(p, t)
+    t = t - np.take_along_axis(t, p.argmax(axis=-1, keepdims=True), axis=-1)
     total = y.sum(axis=-1, keepdims=True)
     return np.asarray(total * p * (t - (p * t).sum(axis=-1, keepdims=True)))
+
+
+def _logistic_value(a: Array, y: Array) -> Array:
+    # log(1 + e^a) - y a as a sum of terms that are not negative.
+    away = np.where(a > 0, 1.0 - y, y) * np.abs(a)
+    return np.asarray((np.log1p(np.exp(-np.abs(a))) + away).sum(axis=-1))
+
+
+def _logistic_terms(a: Array, y: Array) -> tuple[Array, Array]:
+    return (1.0 - y) * _sigmoid(a), y * _sigmoid(-a)
 
 
 def _not_a_distribution(y: Array) -> str | None:
@@ -97,17 +144,19 @@ cross_entropy = Loss(
     name="cross_entropy",
     convex=True,
     value=_cross_entropy_value,
-    gradient=lambda a, y: y.sum(axis=-1, keepdims=True) * _softmax(a) - y,
+    gradient=lambda a, y: np.subtract(*_cross_entropy_terms(a, y)),
     product=_cross_entropy_product,
+    terms=_cross_entropy_terms,
     target_problem=_not_a_distribution,
 )
 logistic = Loss(
     name="logistic",
     convex=True,
-    value=lambda a, y: np.asarray((_softplus(a) - y * a).sum(axis=-1)),
-    gradient=lambda a, y: _sigmoid(a) - y,
+    value=_logistic_value,
+    gradient=lambda a, y: np.subtract(*_logistic_terms(a, y)),
     product=lambda a, y, t: TRANSFERS["sigmoid"].slope(a) * t,
     separable=True,
+    terms=_logistic_terms,
     target_problem=_not_in_unit_interval,
 )
 

@@ -65,10 +65,10 @@ class AffineOutputs:
     def gradient(self, cells: Indices, points: Array) -> tuple[Array, Array]:
         result, size = np.empty((len(cells), 2)), np.empty(len(cells))
         for block, o, a in self._outputs(cells, points):
-            g = _flat(self._loss.gradient(a, self._y))
+            g, terms = map(_flat, self._loss.sized_gradient(a, self._y))
             parts = o[:, 1:].reshape(len(o), 2, -1)
             result[block] = np.einsum("kij,kj->ki", parts, g)
-            size[block] = np.einsum("kij,kj->k", np.abs(parts), np.abs(g))
+            size[block] = np.einsum("kij,kj->k", np.abs(parts), terms)
         return result, size
 
     def hessian(self, cells: Indices, points: Array) -> Array:

@@ -97,7 +97,12 @@ def inside_by_gradient(cells: Cells, errors: CellErrors, by_border: Indices) -> 
         along = np.einsum("ki,kij->kj", gradient, vectors)
         regular = (curvature[:, 0] > SINGULAR * curvature[:, 1]) & (curvature[:, 1] > 0)
         sloping = np.abs(along[:, 0]) > 10.0 * np.sqrt(LEVEL) * size
-        result[left[~regular & sloping]] = 0
+        if quadratic:
+            result[left[~regular & sloping]] = 0
+        else:
+            # Here E bends too little, which says nothing of places farther on.
+            regular |= sloping & (curvature[:, 1] > 0)
+            curvature[:, 0] = np.maximum(curvature[:, 0], SINGULAR * curvature[:, 1])
         left, places, size = left[regular], places[regular], size[regular]
         along, curvature = along[regular], curvature[regular]
         step = -np.einsum("kij,kj->ki", vectors[regular], along / curvature)

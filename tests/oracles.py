@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfacecli.geometry.slices import Kind, Slice, make_slice
+from surfacecli.geometry.surface import differentiate
 from surfacecli.network.data import Data, Objective, random_data
 from surfacecli.network.losses import LOSSES
 from surfacecli.network.model import Network, random_network
@@ -271,3 +272,15 @@ def random_slice(
     if origin is None:
         origin = "zero" if rng.integers(2) else "weights"
     return make_slice("random", objective, u, v, origin, seed=int(rng.integers(2**31)))
+
+
+def hessian_by_entries(objective: Objective, layer: int) -> Array:
+    """A layer's Hessian, each entry by second-order forward propagation along two weights."""
+    W = objective.network.weights[layer - 1]
+    units = np.eye(W.size).reshape(W.size, *W.shape)
+    H = np.empty((W.size, W.size))
+    for i in range(W.size):
+        for j in range(i, W.size):
+            pair = Slice("", objective, {layer: W}, {layer: units[i]}, {layer: units[j]})
+            H[i, j] = H[j, i] = differentiate(pair, 0.0, 0.0).hessian[0, 0, int(i != j)]
+    return H

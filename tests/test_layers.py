@@ -6,7 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from oracles import forward_by_loops, make_objective, make_slice_by_hand, random_objective
+from oracles import (
+    forward_by_loops,
+    hessian_by_entries,
+    make_objective,
+    make_slice_by_hand,
+    random_objective,
+)
 from oracles import random_slice as draw_slice
 
 from surfacecli.geometry import surface
@@ -18,8 +24,8 @@ from surfacecli.geometry.layers import (
     positive_by_theorem,
 )
 from surfacecli.geometry.slices import Slice
-from surfacecli.geometry.surface import differentiate
 from surfacecli.network.curvature import examine_layers
+from surfacecli.network.data import Objective
 from surfacecli.reading.shipped import shipped_folder
 from surfacecli.study import make_study
 
@@ -36,17 +42,8 @@ CASES = {
 }
 
 
-def hessian_by_entries(slice: Slice, layer: int, u: float, v: float) -> Array:
-    """The layer's Hessian, each entry by second-order forward propagation along two weights."""
-    objective = replace(slice.objective, network=slice.network_at(u, v))
-    W = objective.network.weights[layer - 1]
-    units = np.eye(W.size).reshape(W.size, *W.shape)
-    H = np.empty((W.size, W.size))
-    for i in range(W.size):
-        for j in range(i, W.size):
-            pair = Slice("", objective, {layer: W}, {layer: units[i]}, {layer: units[j]})
-            H[i, j] = H[j, i] = differentiate(pair, 0.0, 0.0).hessian[0, 0, int(i != j)]
-    return H
+def at_point(slice: Slice, u: float, v: float) -> Objective:
+    return replace(slice.objective, network=slice.network_at(u, v))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -63,7 +60,7 @@ def test_against_the_hessian_entry_by_entry(case: str, layer: int) -> None:
             for quantity in ("curvature", "trace", "rank")
         }
         for p in range(len(u)):
-            H = hessian_by_entries(slice, layer, u[p], v[p])
+            H = hessian_by_entries(at_point(slice, u[p], v[p]), layer)
             eigenvalues = np.linalg.eigvalsh(H)
             most = float(np.abs(eigenvalues).max())
             assert found["curvature"][p] == pytest.approx(eigenvalues[0], abs=CLOSE * most)
@@ -142,7 +139,7 @@ def test_the_rank_does_not_fade_where_the_loss_saturates() -> None:
     slice = make_slice_by_hand(objective, direction, direction, "weights")
     nowhere = np.zeros(1)
     assert measure_layer(slice, "rank", 1, nowhere, nowhere) == 2.0
-    H = hessian_by_entries(slice, 1, 0.0, 0.0)
+    H = hessian_by_entries(objective, 1)
     assert np.linalg.matrix_rank(H, hermitian=True) == 1  # by its entries one is lost
 
 

@@ -321,10 +321,14 @@ def test_no_key_takes_null() -> None:
     assert json_schema()["required"] == ["network", "data", "slices"]
 
 
+MARKED: dict[str, Any] = {
+    "c": {"layer": 1, "directions": {"hessian": [1, 2], "scale": "filter"}},
+    "d": {"layer": 1, "directions": {"u": "gradient", "v": {"hessian": 1}}},
+}
 GOOD: dict[str, Any] = {
     "network": {"widths": [2, 3, 1], "transfer": ["relu", {"leaky_relu": 0.2}]},
     "data": {"samples": 3},
-    "slices": {"a": {"layer": 1}, "b": {"u": [1, 2], "v": 2}},
+    "slices": {"a": {"layer": 1}, "b": {"u": [1, 2], "v": 2}, **MARKED},
     "window": {"u": [-1, 2.5]},
     "resolution": 5,
 }
@@ -334,6 +338,12 @@ REFUSED_BY_EDITORS: list[tuple[str, Any]] = [
     ("slices", {"a": {"layer": 1, "u": 1, "v": 2}}),
     ("slices", {"a": {"u": 1}}),
     ("slices", {"a": {"layer": 1, "directions": {"seed": 1, "file": "a"}}}),
+    ("slices", {"a": {"layer": 1, "directions": {"seed": 1, "hessian": [1, 2]}}}),
+    ("slices", {"a": {"layer": 1, "directions": {"hessian": [1, 0]}}}),
+    ("slices", {"a": {"layer": 1, "directions": {"hessian": [1]}}}),
+    ("slices", {"a": {"layer": 1, "directions": {"u": "gradient"}}}),
+    ("slices", {"a": {"layer": 1, "directions": {"v": "gradient"}}}),
+    ("slices", {"a": {"layer": 1, "directions": {"u": "uphill", "v": "gradient"}}}),
     ("data", {"samples": 3, "bundled": "iris"}),
     ("data", {"seed": 3}),
     ("network", {"transfer": "relu"}),

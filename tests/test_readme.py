@@ -49,7 +49,7 @@ def test_the_preset_in_the_readme_is_one(tmp_path) -> None:
         W2=rng.normal(size=(2, 3)),
     )
     np.savez(tmp_path / "data.npz", inputs=rng.normal(size=(4, 2)), targets=np.eye(2)[[0, 1, 0, 1]])
-    assert list(load_preset(tmp_path / "mine.yaml").slices) == ["hidden", "across"]
+    assert list(load_preset(tmp_path / "mine.yaml").slices) == ["hidden", "across", "curved"]
 
 
 def test_one_version() -> None:

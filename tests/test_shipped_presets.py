@@ -41,6 +41,7 @@ KINDS = {
         "across": "across-layers",
         "all": "mixed",
     },
+    "iris-hessian": {"hidden": "within-layer", "output": "within-layer", "uphill": "within-layer"},
 }
 
 

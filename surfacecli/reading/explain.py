@@ -49,7 +49,7 @@ def _explain(details: ErrorDetails, document: object, schema: dict[str, Any]) ->
     if kind == "string_pattern_mismatch":
         return Problem(f"no name for a slice; use {NAME_RULE}", path, None, True)
     if kind == "literal_error":
-        return Problem(_unknown_word(value, context["expected"]), path)
+        return Problem(_unknown_word(value, context["expected"], such_as), path)
     if kind in _WANTED:
         return Problem(_wrong_type(value, _WANTED[kind], such_as), path)
     if kind in _BOUNDS:
@@ -127,11 +127,12 @@ def _unknown_key(key: str, known: list[str]) -> str:
     return f"unknown key; {guess(key, known) or 'known are ' + in_words(known, 'and')}"
 
 
-def _unknown_word(value: object, expected: str) -> str:
-    # pydantic writes the choices as 'a', 'b' or 'c'.
+def _unknown_word(value: object, expected: str, such_as: str) -> str:
+    # pydantic writes the choices as 'a', 'b' or 'c'; of one alone there are other forms.
     choices = expected.split("'")[1::2]
+    offer = f"choose {in_words(choices)}" if len(choices) > 1 else such_as.removeprefix("; ")
     word = value if isinstance(value, str) else ""
-    return f"{shown(value)} is unknown here; {guess(word, choices, f'choose {in_words(choices)}')}"
+    return f"{shown(value)} is unknown here; {guess(word, choices, offer)}"
 
 
 def _entries(count: int) -> str:

@@ -4,7 +4,7 @@ Read off the plain document, apart from the schema, so that one mistake does not
 What is no mapping where one belongs is the schema's to refuse.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from surfacecli.reading.problems import KeyPath, Problem, in_words
 
@@ -54,12 +54,13 @@ def _in_network(network: object) -> Iterator[Problem]:
             "a network needs widths: [inputs, hidden ..., outputs], or weights: {file: net.npz}",
             ("network",),
         )
-    yield from _seed_or_file(weights, ("network", "weights"))
+    yield from _one_source(weights, ("seed", "file"), ("network", "weights"))
 
 
-def _seed_or_file(value: object, path: KeyPath) -> Iterator[Problem]:
-    if isinstance(value, dict) and "seed" in value and "file" in value:
-        yield Problem("seed and file exclude each other; keep one", path)
+def _one_source(value: object, sources: Sequence[str], path: KeyPath) -> Iterator[Problem]:
+    present = [key for key in sources if key in value] if isinstance(value, dict) else []
+    if len(present) > 1:
+        yield Problem(f"{in_words(present, 'and')} exclude each other; keep one", path)
 
 
 def _in_data(data: object) -> Iterator[Problem]:
@@ -110,11 +111,25 @@ def _in_slices(slices: object) -> Iterator[Problem]:
         elif len(axes) == 1:
             other = "v" if axes == ["u"] else "u"
             yield Problem(f"{axes[0]} alone is no slice; give {other} too, or layer instead", path)
-        directions = piece.get("directions")
-        yield from _seed_or_file(directions, (*path, "directions"))
-        match directions:
-            case {"file": _, "scale": "gaussian"}:
+        yield from _in_directions(piece.get("directions"), (*path, "directions"))
+
+
+def _in_directions(directions: object, path: KeyPath) -> Iterator[Problem]:
+    if not isinstance(directions, dict):
+        return
+    axes = [key for key in ("u", "v") if key in directions]
+    sources = ("seed", "file", "hessian", *axes[:1])
+    yield from _one_source(directions, sources, path)
+    if len(axes) == 1:
+        other = "v" if axes == ["u"] else "u"
+        yield Problem(f"{axes[0]} alone leaves {other} open; give {other} too", path)
+    if directions.get("scale") == "gaussian" and "seed" not in directions:
+        for key, are in (
+            ("file", "of a file are taken as they are"),
+            ("hessian", "of the Hessian have norm 1"),
+            ("u", "of the gradient and the Hessian have norm 1"),
+        ):
+            if key in directions:
                 yield Problem(
-                    "directions of a file are taken as they are; leave scale out or write filter",
-                    (*path, "directions", "scale"),
+                    f"directions {are}; leave scale out or write filter", (*path, "scale")
                 )

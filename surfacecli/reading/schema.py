@@ -4,6 +4,7 @@ Which keys need or exclude each other stands in `rules.py` (and here, for editor
 `json_schema_extra`): so that one such mistake does not hide the others.
 """
 
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -126,16 +127,46 @@ class Data(Keys):
     """The name of a data set that ships with surface."""
 
 
-class Directions(Keys):
-    """Where the directions U and V come from: a seed or a file."""
+class Eigenvector(Keys):
+    """An eigenvector of the Hessian of the layer that moves, at the network's own weights."""
 
-    model_config = ConfigDict(json_schema_extra={"not": {"required": ["seed", "file"]}})
+    hessian: Annotated[int, Field(ge=1, examples=[1])]
+    """Which one: 1 has the largest eigenvalue, 2 the next ..."""
+
+
+EigenvectorNumber = Annotated[int, Field(ge=1)]
+Marked = Annotated[
+    Annotated[Literal["gradient"], Tag("(single)")] | Annotated[Eigenvector, Tag("(mapping)")],
+    FORMS,
+]
+#: The keys of `directions` that exclude each other; u and v go together.
+SOURCES = ("seed", "file", "hessian", "u")
+
+
+class Directions(Keys):
+    """Where the directions U and V come from: a seed, a file, or the error itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [{"not": {"required": list(pair)}} for pair in combinations(SOURCES, 2)],
+            "dependentRequired": {"u": ["v"], "v": ["u"]},
+        }
+    )
 
     seed: Annotated[Seed | None, Field(examples=[3])] = None
     """Draw Gaussian directions, scaled by 1/sqrt(fan-in), from this seed (default 0)."""
     file: Annotated[str | None, Field(examples=["directions.npz"])] = None
     """An .npz file with U1, V1, U2, ...: one for each layer that u or v moves; relative to
     the preset."""
+    hessian: Annotated[
+        list[EigenvectorNumber] | None, Field(min_length=2, max_length=2, examples=[[1, 2]])
+    ] = None
+    """U and V are eigenvectors of the Hessian of the layer that moves, at the network's own
+    weights: these, numbered from the largest eigenvalue. Each has norm 1."""
+    u: Annotated[Marked | None, Field(examples=["gradient", {"hessian": 1}])] = None
+    """U is the gradient, or an eigenvector, at the network's own weights; of norm 1."""
+    v: Annotated[Marked | None, Field(examples=["gradient", {"hessian": 1}])] = None
+    """V is the gradient, or an eigenvector, at the network's own weights; of norm 1."""
     scale: Annotated[Literal["gaussian", "filter"], Field(examples=["filter"])] = "gaussian"
     """filter: every row gets the norm of the same row of the weights (Li et al. 2018).
     gaussian: as drawn."""
@@ -161,7 +192,9 @@ class Slice(Keys):
     """The layer, or the list of layers, that v moves."""
     origin: Annotated[Literal["zero", "weights"], Field(examples=["weights"])] = "zero"
     """The moved layers at u = v = 0: zero, or the network's own weights."""
-    directions: Annotated[Directions, Field(examples=[{"seed": 3}])] = Directions()
+    directions: Annotated[Directions, Field(examples=[{"seed": 3}, {"hessian": [1, 2]}])] = (
+        Directions()
+    )
     """Where the directions come from."""
 
 

@@ -8,13 +8,16 @@ import numpy as np
 from surfacecli.geometry.slices import Slice, filter_normalised, make_slice, slice_origin
 from surfacecli.network.data import Objective
 from surfacecli.network.model import Network
-from surfacecli.network.transfers import Array
 from surfacecli.reading import schema
 from surfacecli.reading.ledger import Ledger
+from surfacecli.reading.marked import (
+    Along,
+    Moved,
+    marked_directions,
+    marked_words,
+    read_marked,
+)
 from surfacecli.reading.problems import KeyPath, in_words, shown_key, shown_path
-
-#: The layers that u and v move, by axis.
-Moved = dict[str, list[int]]
 
 
 def build_slices(
@@ -29,21 +32,25 @@ def build_slices(
         moved = _moved(spec, name, network, ledger)
         if moved is None:
             continue
-        if spec.directions.file is None:
-            seed = ledger.draw(f"directions.{name}", spec.directions.seed)
+        directions = spec.directions
+        if directions.file is not None:
+            along = _directions_of_file(directions.file, name, moved, network, ledger)
+            words = f"directions from {Path(directions.file).name}"
+        elif directions.hessian is not None or directions.u is not None:
+            marked = read_marked(directions, ("slices", name, "directions"))
             along = None
+            if objective is not None:
+                along = marked_directions(marked, moved, objective, ledger)
+            words = marked_words(marked)
         else:
-            along = _directions_of_file(spec.directions.file, name, moved, network, ledger)
-            if along is None:
-                continue
-        if objective is None:
+            seed = ledger.draw(f"directions.{name}", directions.seed)
+            if objective is not None:
+                slices[name] = make_slice(
+                    name, objective, moved["u"], moved["v"], spec.origin, seed, directions.scale
+                )
             continue
-        if along is None:
-            slices[name] = make_slice(
-                name, objective, moved["u"], moved["v"], spec.origin, seed, spec.directions.scale
-            )
-        else:
-            slices[name] = _slice_of_file(name, spec, objective, along)
+        if objective is not None and along is not None:
+            slices[name] = _slice_along(name, spec, objective, along, words)
     _join_seeds(ledger.seeds)
     return slices
 
@@ -83,7 +90,7 @@ def _check_layers(layers: int | list[int], path: KeyPath, depth: int, ledger: Le
 
 def _directions_of_file(
     file_name: str, name: str, moved: Moved, network: Network, ledger: Ledger
-) -> dict[str, dict[int, Array]] | None:
+) -> Along | None:
     """U and V of the moved layers, by axis and layer; None where the file does not fit."""
     path = ("slices", name, "directions", "file")
     file = ledger.folder / file_name
@@ -95,7 +102,7 @@ def _directions_of_file(
     if missing:
         ledger.note(path, f"{shown_path(file)}: no {in_words(missing)}; {arrays.holds()}")
         return None
-    along: dict[str, dict[int, Array]] = {"u": {}, "v": {}}
+    along: Along = {"u": {}, "v": {}}
     for key, (axis, layer) in wanted.items():
         direction, shape = arrays.named[key], network.weights[layer - 1].shape
         if direction.shape != shape:
@@ -110,11 +117,11 @@ def _directions_of_file(
     return along
 
 
-def _slice_of_file(
-    name: str, spec: schema.Slice, objective: Objective, along: dict[str, dict[int, Array]]
+def _slice_along(
+    name: str, spec: schema.Slice, objective: Objective, along: Along, words: str
 ) -> Slice:
     weights = objective.network.weights
-    note = f"origin {spec.origin}, directions from {Path(spec.directions.file or '').name}"
+    note = f"origin {spec.origin}, {words}"
     if spec.directions.scale == "filter":
         along = {
             axis: {n: filter_normalised(d, weights[n - 1]) for n, d in parts.items()}

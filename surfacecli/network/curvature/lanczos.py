@@ -16,7 +16,7 @@ from surfacecli.network.curvature.spectrum import zero_below
 from surfacecli.network.transfers import Array
 
 #: Residual, relative to the largest absolute eigenvalue, at which an end counts as found. The error
-#: of the eigenvalue itself is of the order of its square.
+#: of the eigenvalue itself is at most that, and of the order of its square where it stands alone.
 TOLERANCE = 1e-8
 #: Numbers that the basis may hold (about 0.5 GB), and vectors that it holds at most.
 BASIS, VECTORS = 1 << 26, 200

@@ -22,15 +22,17 @@ class Measured:
     eigenvalues: Array | None
 
 
-def measure_matrix(M: Array, definite: bool) -> Measured:
+def measure_matrix(M: Array, definite: bool, part: bool = False) -> Measured:
     """Rank and extreme eigenvalues of a symmetric matrix (n, n), exact up to rounding.
 
     Past `ALL` rows, a matrix that proves to be regular takes a fraction of the time: its inverse
     gives the eigenvalues next to 0, and Lanczos's iteration the outer ones. `definite` says that
-    the matrix ought to be positive semi-definite: then a Cholesky factor is tried first.
+    the matrix ought to be positive semi-definite: then a Cholesky factor is tried first. With
+    `part` it stands for a larger matrix that is 0 elsewhere: 0 may then be told as the smallest of
+    a positive definite one.
     """
     if len(M) > ALL:
-        found = _regular(M, definite)
+        found = _regular(M, definite, part)
         if found is not None:
             return found
     values = eigenvalues_of(M)
@@ -38,11 +40,13 @@ def measure_matrix(M: Array, definite: bool) -> Measured:
     return Measured(count_nonzero(values), low, high, values)
 
 
-def _regular(M: Array, definite: bool) -> Measured | None:
+def _regular(M: Array, definite: bool, part: bool) -> Measured | None:
     """What is told of a matrix that is clearly regular; None where it is not, or not clearly."""
     if definite and not is_positive_definite(M):
         return None
     outer = find_extremes(lambda v: M @ v, len(M), "largest" if definite else "both")
+    if definite and part and outer.converged:
+        return Measured(len(M), 0.0, outer.largest, None)
     try:
         inverse = np.linalg.inv(M)
     except np.linalg.LinAlgError:

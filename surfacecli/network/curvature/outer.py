@@ -76,7 +76,7 @@ def weights_by_matrix(
             rank = _sharpened(passes, layer, gauss_newton, H, rank, columns)
         return _of_part(found, size, rank, trace, size)
     H = over_spans(H, unit_spans(passes, layer, gauss_newton))
-    found = measure_matrix(H, rooted)
+    found = measure_matrix(H, rooted, part=len(H) < size)
     return _of_part(found, len(H), found.rank, trace, size)
 
 
@@ -145,7 +145,7 @@ def weights_by_factors(
     F = (L[:, :, None] * a[data, None, :]).reshape(len(data), L.shape[1] * a.shape[1])
     size, rooted = F.shape[1], has_roots(passes, layer, gauss_newton)
     R = F.T if len(F) >= size else np.asarray(np.linalg.qr(F.T, mode="r"), dtype=np.float64)
-    found = measure_matrix((R * signs) @ R.T, rooted)
+    found = measure_matrix((R * signs) @ R.T, rooted, part=len(R) < size)
     rank, roots = found.rank, len(a) * passes.network.widths[-1]
     most = min(columns, size)
     if rooted and rank < most <= SHARP and roots * size <= FACTORS:

@@ -86,11 +86,10 @@ def _recursion(
 
 def _one_layer_back(above: Array, W: Array | None, B: Array) -> Array:
     """B W^T (above) W B for each data point; without W at the output. A new array."""
-    if W is not None:
-        # One product for all data points, then one each: W^T M = (M W)^T by symmetry of M.
-        count, n, _ = above.shape
-        right = (above.reshape(count * n, n) @ W).reshape(count, n, W.shape[1])
-        above = W.T @ right
-    scaled = above * B[:, :, None]
-    scaled *= B[:, None, :]
-    return scaled
+    if W is None:
+        below = above * B[:, :, None]
+    else:
+        below = W.T @ (above @ W)
+        below *= B[:, :, None]
+    below *= B[:, None, :]
+    return below

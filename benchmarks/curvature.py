@@ -1,4 +1,4 @@
-"""How long the curvature of all layers takes, and how much memory: `python benchmarks/curvature.py`.
+"""How long the curvature of all layers takes, and its memory: `python benchmarks/curvature.py`.
 
     python benchmarks/curvature.py            # the recursion, all layers in numbers, memory
     python benchmarks/curvature.py --torch    # and the same numbers by torch.func, optional
@@ -52,7 +52,7 @@ def processor_time(work: Callable[[], object], runs: int = 1) -> float:
 
 
 def products_of_the_recursion(objective: Objective, times: int) -> None:
-    """The matrix products of eq. (2) alone, W^T (PH W) for each data point, in blocks of cache size.
+    """The matrix products of eq. (2) alone, W^T (PH W) for each data point, in small blocks.
 
     `times` is 2 where Hessian and Gauss-Newton matrix differ and both are carried.
     """
@@ -92,7 +92,7 @@ def told(layer: LayerCurvature) -> str:
 
 def all_layers(with_torch: bool) -> None:
     print(
-        "\n| transfer, loss | layer | trace, rank, smallest, largest | surface s | torch s | ratio |"
+        "\n| transfer, loss | layer | trace, rank, smallest, largest | surface s | torch s | ratio |"  # noqa: E501
     )
     print("|---|--:|---|--:|--:|--:|")
     for hidden, loss in (("relu", "squared"), ("relu", "cross_entropy"), ("tanh", "squared")):

@@ -19,7 +19,7 @@ from surfacecli.network.curvature import (
     pre_activation_hessians,
 )
 from surfacecli.network.curvature.lanczos import find_extremes
-from surfacecli.network.curvature.matrices import is_positive_definite, measure_matrix
+from surfacecli.network.curvature.matrices import Factor, is_positive_definite, measure_matrix
 from surfacecli.network.curvature.roots import walk_roots
 from surfacecli.network.curvature.spectrum import count_nonzero
 from surfacecli.network.data import Data, Objective
@@ -304,6 +304,14 @@ def test_positive_definite_whatever_the_scales() -> None:
     assert not is_positive_definite(B @ B.T)
     assert not is_positive_definite(np.diag([1.0, 0.0]))
     assert not is_positive_definite(np.diag([1.0, -1.0]))
+
+
+@pytest.mark.parametrize("size", [1, 128, 129, 300])
+def test_a_factor_solves(size: int) -> None:
+    draw = np.random.default_rng(size)
+    A = draw.standard_normal((size, size + 20))
+    M, x = A @ A.T, draw.standard_normal(size)
+    assert Factor(M).solve(M @ x) == pytest.approx(x, rel=1e-8, abs=1e-8)
 
 
 @pytest.mark.parametrize("definite", [True, False])

@@ -9,6 +9,8 @@
 Legend: A (N, n_{l-1}) what enters the layer, L_n (n_l, k), S_n a diagonal of signs.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,8 +77,9 @@ def weights_by_matrix(
         if rooted and rank < min(size, columns):
             rank = _sharpened(passes, layer, gauss_newton, H, rank, columns)
         return _of_part(found, size, rank, trace, size)
-    H = over_spans(H, unit_spans(passes, layer, gauss_newton))
-    found = measure_matrix(H, rooted, part=len(H) < size)
+    spans = unit_spans(passes, layer, gauss_newton)
+    H = over_spans(H, spans)
+    found = measure_matrix(H, rooted, size, _product(passes, layer, gauss_newton))
     return _of_part(found, len(H), found.rank, trace, size)
 
 
@@ -145,7 +148,7 @@ def weights_by_factors(
     F = (L[:, :, None] * a[data, None, :]).reshape(len(data), L.shape[1] * a.shape[1])
     size, rooted = F.shape[1], has_roots(passes, layer, gauss_newton)
     R = F.T if len(F) >= size else np.asarray(np.linalg.qr(F.T, mode="r"), dtype=np.float64)
-    found = measure_matrix((R * signs) @ R.T, rooted, part=len(R) < size)
+    found = measure_matrix((R * signs) @ R.T, rooted, size)
     rank, roots = found.rank, len(a) * passes.network.widths[-1]
     most = min(columns, size)
     if rooted and rank < most <= SHARP and roots * size <= FACTORS:
@@ -157,11 +160,18 @@ def weights_by_products(
     passes: Backpropagation, layer: int, gauss_newton: bool, trace: float, most: int
 ) -> Spectrum:
     """The spectrum without any matrix; `most` bounds the number of columns of F."""
-    n, m = passes.network.weights[layer - 1].shape
-    high = min(n * m, most, span_bound(passes, layer, gauss_newton))
+    size = passes.network.weights[layer - 1].size
+    high = min(size, most, span_bound(passes, layer, gauss_newton))
+    rooted = has_roots(passes, layer, gauss_newton)
+    product = _product(passes, layer, gauss_newton)
+    return by_products(product, size, trace, Rank(0, high), rooted)
+
+
+def _product(passes: Backpropagation, layer: int, gauss_newton: bool) -> Callable[[Array], Array]:
+    """v -> H_l v over the flattened weights, without the matrix."""
+    shape = passes.network.weights[layer - 1].shape
 
     def product(v: Array) -> Array:
-        return layer_product(passes, layer, v.reshape(n, m), gauss_newton).ravel()
+        return layer_product(passes, layer, v.reshape(shape), gauss_newton).ravel()
 
-    rooted = has_roots(passes, layer, gauss_newton)
-    return by_products(product, n * m, trace, Rank(0, high), rooted)
+    return product

@@ -25,7 +25,13 @@ from surfacecli.network.curvature.matrices import (
 from surfacecli.network.curvature.passes import Backpropagation
 from surfacecli.network.curvature.products import layer_product
 from surfacecli.network.curvature.roots import has_roots, walk_roots
-from surfacecli.network.curvature.spectrum import Rank, Spectrum, count_nonzero, spectrum_from
+from surfacecli.network.curvature.spectrum import (
+    Rank,
+    Spectrum,
+    count_nonzero,
+    spectrum_from,
+    zero_below,
+)
 from surfacecli.network.transfers import Array
 
 #: The largest matrix (rows) that is formed: up to here the rank is exact.
@@ -90,8 +96,8 @@ def _of_part(found: Measured, part: int, rank: int, trace: float, size: int) -> 
     low, high = found.smallest, found.largest
     if part < size:
         low, high = min(0.0, low), max(0.0, high)
-    # Where not all eigenvalues were found the part is regular: none of them is a rounding of 0.
-    return Spectrum(size, trace, Rank(rank, rank), low, high, low >= 0.0)
+    psd = low >= -zero_below(part, max(-low, high))
+    return Spectrum(size, trace, Rank(rank, rank), low, high, psd)
 
 
 def _sharpened(

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from surfacecli.errors import SurfaceError
-from surfacecli.geometry.claim import exact_applies, why_not_exact
-from surfacecli.geometry.exact.estimate import estimate_cells
+from surfacecli.geometry.claim import Progress
 from surfacecli.geometry.exact.points import Exact, examine_cells
 from surfacecli.geometry.missed import Missed, find_missed
 from surfacecli.geometry.slices import Slice
-from surfacecli.study import Study
+from surfacecli.study import Plan, Study
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,26 +17,19 @@ class Audited:
     missed: Missed
 
 
-def examine_exactly(study: Study, slice: Slice) -> Exact:
+def examine_exactly(
+    study: Study, slice: Slice, progress: Progress | None = None, plan: Plan | None = None
+) -> Exact:
     """All cells and stationary points of a slice over the window of a study.
 
-    Raises `SurfaceError` where the slice has no exact cells, or more than the budget.
+    `plan` is that of `study.plan_exactly(slice)`, where the caller has it already; without it, this
+    raises `SurfaceError` where the slice has no exact cells, or more than the budget.
     """
-    if not exact_applies(slice):
-        raise SurfaceError(
-            f"slice {slice.name} has no exact cells: {why_not_exact(slice)}; choose a slice within "
-            "one layer of a piecewise-linear net with a convex loss"
-        )
-    count = estimate_cells(slice, study.window)
-    if count > study.budget:
-        raise SurfaceError(
-            f"slice {slice.name} has about {count:,} cells in this window, past the budget of "
-            f"{study.budget:,}; choose a smaller --window, or --budget {2 * count}"
-        )
-    return examine_cells(slice, study.window)
+    if plan is None:
+        study.plan_exactly(slice)
+    return examine_cells(slice, study.window, progress)
 
 
-def audit_slice(study: Study, slice: Slice) -> Audited:
-    """What the grid of a study misses of a slice; raises as `examine_exactly` does."""
-    exact = examine_exactly(study, slice)
+def audit_slice(study: Study, slice: Slice, exact: Exact) -> Audited:
+    """What the grid of a study misses of a slice, of which everything is known."""
     return Audited(slice, find_missed(exact, study.sample(slice)))

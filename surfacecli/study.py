@@ -35,6 +35,8 @@ TOO_HIGH = 1e150
 TOO_MANY = 1 << 27
 #: Refuse grids whose result alone takes more than this (bytes).
 TOO_LARGE = 8 << 30
+#: Where exact cells are.
+ELSEWHERE = "choose a slice within one layer of a piecewise-linear net with a convex loss"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,27 +100,43 @@ class Study:
         """
         if self.method == "sampled":
             return Plan("sampled", None, None)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self._plan(slice)
-
-    def _plan(self, slice: Slice) -> "Plan":
+        if self.method == "exact":
+            return self.plan_exactly(slice, "--method sampled")
         if not exact_applies(slice):
-            reason = f"slice {slice.name}: {why_not_exact(slice)}"
-            if self.method == "exact":
-                raise SurfaceError(f"{reason}; say --method sampled")
             return Plan("sampled", None, None)
-        cells = estimate_cells(slice, self.window)
+        plan = self._plan_cells(slice)
+        if plan.remark is None:
+            return plan
+        advice = f"{_advice(plan)} makes it exact"
+        return Plan("sampled", plan.cells, f"{plan.remark}: sampled instead; {advice}")
+
+    def plan_exactly(self, slice: Slice, instead: str = "") -> "Plan":
+        """How all cells of a slice will be found, for what needs them all.
+
+        Raises `SurfaceError` where there are none or more than the budget; `instead` is a way out
+        that the message offers besides.
+        """
+        if not exact_applies(slice):
+            way_out = f"say {instead}" if instead else ELSEWHERE
+            raise SurfaceError(
+                f"slice {slice.name} has no exact cells: {why_not_exact(slice)}; {way_out}"
+            )
+        plan = self._plan_cells(slice)
+        if plan.remark is not None:
+            advice = _advice(plan) + (f", or {instead}" if instead else "")
+            raise SurfaceError(f"{plan.remark}; choose {advice}")
+        return plan
+
+    def _plan_cells(self, slice: Slice) -> "Plan":
+        """The cells of a slice that has some; past the budget with a remark that says so."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            cells = estimate_cells(slice, self.window)
         seconds = cells * (SECONDS_PER_CELL + SECONDS_PER_UNIT * numbers_per_point(slice))
-        if cells <= self.budget:
-            return Plan("exact", cells, None, seconds)
-        message = (
+        remark = (
             f"slice {slice.name} has about {cells:,} cells in this window, past the budget of "
             f"{self.budget:,}; they would take about {_duration(seconds)}"
         )
-        advice = f"a smaller --window, or --budget {cells * 2}"
-        if self.method == "exact":
-            raise SurfaceError(f"{message}; choose {advice}, or --method sampled")
-        return Plan("sampled", cells, f"{message}: sampled instead; {advice} makes it exact")
+        return Plan("exact", cells, remark if cells > self.budget else None, seconds)
 
     @property
     def drawable(self) -> tuple[Slice, ...]:
@@ -292,6 +310,12 @@ def check_layer(preset: Preset, layer: int) -> None:
             f"{layer} is not a layer of {preset.name}; choose "
             + ("1" if depth == 1 else f"1 to {depth}")
         )
+
+
+def _advice(plan: Plan) -> str:
+    """What brings a slice back within the budget."""
+    assert plan.cells is not None
+    return f"a smaller --window, or --budget {2 * plan.cells}"
 
 
 def _duration(seconds: float) -> str:

@@ -21,7 +21,14 @@ from surfacecli.batch import planning
 from surfacecli.batch.folder import describe_folder
 from surfacecli.batch.making import Failure, Task, make
 from surfacecli.batch.planning import Plan, make_plan, name_studies
-from surfacecli.batch.records import Options, Record, read_record, read_records
+from surfacecli.batch.records import (
+    PACKAGE,
+    Options,
+    Record,
+    digest_code,
+    read_record,
+    read_records,
+)
 from surfacecli.batch.running import Item, Report, choose_jobs, run_batch
 from surfacecli.batch.sources import find_presets
 from surfacecli.errors import PresetError
@@ -252,7 +259,24 @@ def test_what_the_files_say_and_the_version_change_the_keys(
     seen.append(keys(plan_of("x.yaml")))
     monkeypatch.setattr("surfacecli.batch.records.__version__", "99")
     seen.append(keys(plan_of("x.yaml")))
-    assert len({key for plan in seen for key in plan.values()}) == 4 * 2
+    monkeypatch.setattr("surfacecli.batch.records.digest_code", lambda: "edited")
+    seen.append(keys(plan_of("x.yaml")))
+    assert len({key for plan in seen for key in plan.values()}) == 5 * 2
+
+
+def test_the_digest_of_the_code_is_that_of_its_sources(folder: Path) -> None:
+    package = shutil.copytree(PACKAGE, folder / "surfacecli")
+    assert digest_code(package) == digest_code(PACKAGE) == digest_code()
+    digests = [digest_code(package)]
+    for change in (
+        lambda: (package / "batch" / "planning.py").write_text("edited = True\n"),
+        lambda: (package / "batch" / "planning.py").rename(package / "batch" / "plans.py"),
+        lambda: (package / "words.py").unlink(),
+    ):
+        change()
+        digest_code.cache_clear()
+        digests.append(digest_code(package))
+    assert len(set(digests)) == 4
 
 
 def test_style_cells_leaves_out_what_has_no_cells(folder: Path) -> None:

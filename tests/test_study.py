@@ -30,6 +30,27 @@ def preset(tmp_path: Path) -> str:
     return str(path)
 
 
+def test_what_needs_all_cells_is_refused_in_the_words_of_the_plan(preset):
+    study = make_study(preset, slice_name="a", budget=2)
+    (a,) = study.slices
+    told = study.plan(a).remark
+    with pytest.raises(SurfaceError) as refused:
+        study.plan_exactly(a)
+    cost = told.partition(":")[0]
+    assert str(refused.value).startswith(f"{cost}; choose a smaller --window, or --budget ")
+    assert "--method" not in str(refused.value)
+    exact = make_study(preset, slice_name="a", budget=2, method="exact")
+    with pytest.raises(SurfaceError, match=r"or --method sampled$"):
+        exact.plan(a)
+    enough = make_study(preset, slice_name="a")
+    assert enough.plan_exactly(a) == enough.plan(a)
+    (across,) = make_study(preset, slice_name="d").slices
+    with pytest.raises(
+        SurfaceError, match=r"slice d has no exact cells: .*; choose a slice within"
+    ):
+        study.plan_exactly(across)
+
+
 def names(study: Study) -> list[str]:
     return [slice.name for slice in study.slices]
 

@@ -7,9 +7,10 @@ with each run, and a figure leaves it when its file or its record is deleted.
 from collections.abc import Iterator
 
 from surfacecli import __version__
-from surfacecli.batch.records import Claim, Record, read_records
+from surfacecli.batch.records import Record, read_records
 from surfacecli.batch.running import Report
 from surfacecli.gallery import Card, Tone, build_gallery
+from surfacecli.geometry.claim import Claim
 from surfacecli.outputs import MARK, inside, json_text, write_file
 
 MANIFEST = "manifest.json"
@@ -78,13 +79,13 @@ def _card(record: Record, status: str) -> Card:
         figure=record.figure,
         record=record.file,
         # Tone and words go together: where the theorem is silent, a finding is worth a word.
-        verdict=f"theorem {record.claim}" + ", its claim fails here" * (tone == "contrast"),
+        verdict=f"theorem {record.theorem}" + ", its claim fails here" * (tone == "contrast"),
         tone=tone,
         reason=record.claim.reason,
         facts=(
             ("local maxima", record.maxima or "none found"),
             ("stationary points", record.points or "none found"),
-            ("lowest point", f"E = {lowest.error:.6g} at ({lowest.u:.4g}, {lowest.v:.4g})"),
+            ("lowest point", f"E = {lowest.value:.6g} at ({lowest.u:.4g}, {lowest.v:.4g})"),
             ("method", _method(record)),
         ),
         earlier=status == "earlier",

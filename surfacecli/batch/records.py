@@ -4,14 +4,17 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from surfacecli import __version__
 from surfacecli.errors import SurfaceError
+from surfacecli.geometry.claim import Claim, Place
 from surfacecli.outputs import MARK, json_text
 from surfacecli.words import theorem_words
 
+PACKAGE = Path(__file__).parent.parent
 LARGEST_RECORD = 1 << 26  # bytes; a record has some ten thousand
 
 
@@ -24,31 +27,6 @@ class Options:
     resolution: tuple[int, int] | None = None
     seed: int | None = None
     size: str | None = None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What the theorem says of a slice, and whether its conclusion was found true."""
-
-    applies: bool
-    holds: bool
-    reason: str
-
-    @property
-    def violated(self) -> bool:
-        return self.applies and not self.holds
-
-    def __str__(self) -> str:
-        return theorem_words(self.applies, self.holds)
-
-
-@dataclass(frozen=True)
-class Lowest:
-    """A point of a slice and E there."""
-
-    u: float
-    v: float
-    error: float
 
 
 @dataclass(frozen=True)
@@ -79,10 +57,15 @@ class Record:
         return Claim(claim["applies"], claim["holds"], claim["reason"])
 
     @property
-    def lowest(self) -> Lowest:
+    def theorem(self) -> str:
+        """What the theorem says, in few words."""
+        return theorem_words(self.claim.applies, self.claim.holds)
+
+    @property
+    def lowest(self) -> Place:
         """The lowest point known."""
         lowest = self.verdict["minimum"]
-        return Lowest(lowest["u"], lowest["v"], lowest["error"])
+        return Place(lowest["u"], lowest["v"], lowest["error"])
 
     @property
     def file(self) -> str:
@@ -94,8 +77,22 @@ class Record:
         return json_text({"generator": f"{MARK} {__version__}", **asdict(self)}).encode("ascii")
 
 
+@cache
+def digest_code(package: Path = PACKAGE) -> str:
+    """A sha256 over the names and contents of the package's own sources, some 20 ms of work.
+
+    Of two checkouts, or builds of them, the version may be the same and the figures not.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        name, content = path.relative_to(package).as_posix().encode(), path.read_bytes()
+        for part in (name, content):
+            digest.update(len(part).to_bytes(8) + part)
+    return digest.hexdigest()
+
+
 def make_key(preset: str, slice: str, files: Iterable[Path], options: dict[str, object]) -> str:
-    """A sha256 over what a figure is made from: the bytes of all files read, options, version.
+    """A sha256 over what a figure is made from: the bytes of all files read, options, our code.
 
     Raises `SurfaceError` where a file can no longer be read.
     """
@@ -103,7 +100,7 @@ def make_key(preset: str, slice: str, files: Iterable[Path], options: dict[str, 
         contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     except OSError as error:
         raise SurfaceError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    made_from = [__version__, preset, slice, contents, options]
+    made_from = [__version__, digest_code(), preset, slice, contents, options]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
@@ -133,7 +130,7 @@ def read_records(folder: Path) -> dict[str, Record]:
     return {record.name: record for record in records if record is not None}
 
 
-def _well_typed(value: Record | Claim | Lowest) -> bool:
+def _well_typed(value: Record | Claim | Place) -> bool:
     """Whether each field of a dataclass holds what it is declared to hold."""
     hints = get_type_hints(type(value))
     return all(

@@ -110,4 +110,4 @@ def _judge(task: Task, outcome: Record | Failure | Exception) -> Item:
 def _in_words(item: Item) -> str:
     if item.record is None:
         return f"failed: {item.message}"
-    return f"{item.record.claim}, {item.record.seconds:.1f} s"
+    return f"{item.record.theorem}, {item.record.seconds:.1f} s"

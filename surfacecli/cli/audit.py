@@ -55,6 +55,7 @@ def audit(
     study = study_of(preset, quiet=quiet, **choices)
     from pathlib import Path
 
+    from surfacecli.cli.working import examine_all
     from surfacecli.exact_documents import audit_document
     from surfacecli.exactly import audit_slice
     from surfacecli.figures import encode_figure, sheet_of
@@ -65,7 +66,7 @@ def audit(
     folder = Path(output)
     audits: list[tuple[Audited, str]] = []
     for slice in _with_cells(study, quiet):
-        audited = audit_slice(study, slice)
+        audited = audit_slice(study, slice, examine_all(study, slice, quiet))
         what = f"{slice.name}-audit{size_suffix(study)}"
         path = inside(folder, f"{study.preset.name}-{what}.{file_format}")
         figure = draw_audit(_picture(study, audited), sheet_of(study.size))

@@ -65,8 +65,8 @@ def batch(
     as 'studies/**/*.yaml'. Writes PRESET-SLICE.png and, beside it, PRESET-SLICE.json: what it was
     made from, and the verdict. The folder's index.html is a gallery, manifest.json a list.
 
-    Run again, it makes only what changed: a preset or a file it reads, an option, the version. So
-    an interrupted batch goes on where it was. A preset that fails does not stop the others.
+    Run again, it makes only what changed: a preset or a file it reads, an option, the code. So an
+    interrupted batch goes on where it was. A preset that fails does not stop the others.
 
     Exit status 1 where something failed, 3 where the theorem applies and was found violated, 130
     after Ctrl-C.
@@ -151,7 +151,7 @@ def _print_table(report: "Report") -> None:
                 task.study,
                 task.slice,
                 item.status,
-                str(record.claim),
+                record.theorem,
                 record.maxima or "none",
                 record.figure,
                 f"{record.seconds:.1f}" if item.status == "made" else "",

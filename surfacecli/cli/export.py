@@ -87,7 +87,10 @@ def export(
     from surfacecli.pictures import provenance_of
 
     if cells:
-        _export_cells(study, slice, path, mesh_size, force, as_json)
+        from surfacecli.cli.working import examine_all
+
+        exact = examine_all(study, slice, quiet)
+        _export_cells(study, slice, exact, path, mesh_size, force, as_json)
         return
     grid = study.sample(slice)
     provenance = json_text(provenance_of(study, slice))
@@ -122,17 +125,21 @@ def _only_slice(study: "Study") -> "Slice":
 
 
 def _export_cells(
-    study: "Study", slice: "Slice", path: "Path", size: float | None, force: bool, as_json: bool
+    study: "Study",
+    slice: "Slice",
+    exact: "Exact",
+    path: "Path",
+    size: float | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     from surfacecli.exact_documents import complex_text
-    from surfacecli.exactly import examine_exactly
     from surfacecli.formats import MESHES
     from surfacecli.formats.npz import encode_arrays
     from surfacecli.geometry.complexes import flatten_complex
     from surfacecli.outputs import json_text, write_file
     from surfacecli.pictures import provenance_of
 
-    exact = examine_exactly(study, slice)
     provenance = provenance_of(study, slice)
     vertices, edges, faces = exact.cells.plane.counts
     counts = {"vertices": vertices, "edges": edges, "cells": faces}

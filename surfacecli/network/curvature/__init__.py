@@ -13,7 +13,7 @@ Each takes another `network` of the same widths in place of the objective's own 
 
 from surfacecli.network.curvature.dense import layer_hessian
 from surfacecli.network.curvature.examine import LayerCurvature, examine_layers
-from surfacecli.network.curvature.full import full_hessian, full_trace
+from surfacecli.network.curvature.full import full_hessian
 from surfacecli.network.curvature.passes import Backpropagation, backpropagate
 from surfacecli.network.curvature.products import (
     contract_layer,
@@ -27,6 +27,7 @@ from surfacecli.network.curvature.recursion import (
     walk_pre_activation_hessians,
 )
 from surfacecli.network.curvature.spectrum import Rank, Spectrum
+from surfacecli.network.curvature.traces import full_trace
 
 __all__ = [
     "Backpropagation",

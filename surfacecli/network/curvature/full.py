@@ -6,8 +6,8 @@ For layers l < m, with J_kl = dh_k/dh_l and dE/dh_m = d_m,
                                       + d_m[i] (B_{m-1} J_{m-1,l})[j, k] a_{l-1}[q]
 
 since dE/dW_m = d_m a_{m-1}^T, d_m moves with h_m alone, and a_{m-1} with h_{m-1}. The diagonal
-blocks are the layers' Hessians, eq. (1), so the trace is the sum of theirs: where those are PSD, it
-is not negative.
+blocks are the layers' Hessians, eq. (1), so the trace is the sum of theirs (`full_trace`): where
+those are PSD, it is not negative.
 """
 
 import itertools
@@ -68,13 +68,3 @@ def _below(
             step = weights[below - 1] * passes.slopes[below - 2][rows][:, None, :]
             J = step if J is None else J @ step
     return blocks
-
-
-def full_trace(objective: Objective, network: Network | None = None) -> float:
-    """The trace of the Hessian over all weights: the sum of the layers' traces, blockwise."""
-    passes = backpropagate(objective, network)
-    total = 0.0
-    for block in walk_pre_activation_hessians(passes):
-        squares = np.square(passes.inputs(block.layer)[block.rows]).sum(axis=1)
-        total += float(np.einsum("nii,n->", block.hessian, squares))
-    return total

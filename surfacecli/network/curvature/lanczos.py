@@ -16,8 +16,8 @@ from surfacecli.network.curvature.spectrum import zero_below
 from surfacecli.network.transfers import Array
 
 #: Residual, relative to the largest absolute eigenvalue, at which an end counts as found. The error
-#: of the eigenvalue itself is at most that, and of the order of its square where it stands alone.
-TOLERANCE = 1e-8
+#: of the eigenvalue is at most that, and of the order of its square where it stands alone.
+TOLERANCE = 1e-6
 #: Numbers that the basis may hold (about 0.5 GB), and vectors that it holds at most.
 BASIS, VECTORS = 1 << 26, 200
 #: Products before the iteration gives up.

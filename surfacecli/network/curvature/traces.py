@@ -1,4 +1,4 @@
-"""Traces of a layer's pre-activation Hessians without forming them, for wide layers.
+"""Traces of the layers' Hessians, of all of them together too, without forming them where wide.
 
     tr PH_l = sum_i B_i^2 (W_{l+1}^T PH_{l+1} W_{l+1})_ii + D_ii        tr G_l = |S_l|^2
 
@@ -7,9 +7,11 @@ Next to an output where PH_L is diagonal, c, the diagonal of W^T PH W is c W^2, 
 
 import numpy as np
 
-from surfacecli.network.curvature.passes import Backpropagation
+from surfacecli.network.curvature.passes import Backpropagation, backpropagate
 from surfacecli.network.curvature.recursion import walk_pre_activation_hessians
 from surfacecli.network.curvature.roots import has_roots, walk_roots
+from surfacecli.network.data import Objective
+from surfacecli.network.model import Network
 from surfacecli.network.transfers import Array
 
 
@@ -23,25 +25,42 @@ def output_diagonal(passes: Backpropagation, gauss_newton: bool) -> Array:
 
 
 def pre_activation_traces(passes: Backpropagation, layer: int, gauss_newton: bool) -> Array:
-    """tr PH_l, or tr G_l, of each data point, (N,), of a layer below the last one.
+    """tr PH_l, or tr G_l, of each data point, (N,).
 
     Where D is not 0 in a deep and wide net this is the recursion itself, down to layer l + 1: about
     2 N n^3 multiply-adds for each layer between.
     """
-    network = passes.network
-    W, B = network.weights[layer], passes.slopes[layer - 1]
+    network, loss = passes.network, passes.objective.loss
+    if layer == network.depth and loss.separable:
+        return np.asarray(output_diagonal(passes, gauss_newton).sum(axis=1))
+    B = passes.slopes[layer - 1]
     D = np.zeros_like(B) if gauss_newton else passes.bends[layer - 1]
-    if layer + 1 == network.depth and passes.objective.loss.separable:
+    W = None if layer == network.depth else network.weights[layer]
+    if W is not None and layer + 1 == network.depth and loss.separable:
         diagonal = output_diagonal(passes, gauss_newton) @ np.square(W)
         return np.asarray((np.square(B) * diagonal + D).sum(axis=1))
-    traces = np.empty(len(B))
+    traces = np.empty(len(passes.objective.data))
     if has_roots(passes, layer, gauss_newton):
         for rows, S in walk_roots(passes, layer):
             traces[rows] = np.einsum("nri,nri->n", S, S)
         return traces
-    for block in walk_pre_activation_hessians(passes, layer + 1):
-        if block.layer == layer + 1:
+    above = min(layer + 1, network.depth)
+    for block in walk_pre_activation_hessians(passes, above):
+        if block.layer == above:
             PH = block.gauss_newton if gauss_newton else block.hessian
-            diagonal = ((PH @ W) * W).sum(axis=1)
-            traces[block.rows] = (np.square(B[block.rows]) * diagonal + D[block.rows]).sum(axis=1)
+            if W is None:
+                traces[block.rows] = np.einsum("nii->n", PH)
+            else:
+                diagonal = np.square(B[block.rows]) * ((PH @ W) * W).sum(axis=1)
+                traces[block.rows] = (diagonal + D[block.rows]).sum(axis=1)
     return traces
+
+
+def full_trace(objective: Objective, network: Network | None = None) -> float:
+    """The trace of the Hessian over all weights: the sum of the layers' traces."""
+    passes = backpropagate(objective, network)
+    total = 0.0
+    for layer in range(1, passes.network.depth + 1):
+        squares = np.square(passes.inputs(layer)).sum(axis=1)
+        total += float(pre_activation_traces(passes, layer, False) @ squares)
+    return total

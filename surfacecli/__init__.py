@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from surfacecli.errors import PresetError, SurfaceError
     from surfacecli.geometry.claim import Verdict, give_verdict
+    from surfacecli.geometry.descent.descend import descend
     from surfacecli.geometry.grids import Grid, sample_grid
     from surfacecli.geometry.search import search
     from surfacecli.geometry.section import Section, take_section
@@ -50,6 +51,7 @@ _HOMES = {
     "SurfaceError": "errors",
     "Verdict": "geometry.claim",
     "Window": "geometry.slices",
+    "descend": "geometry.descent.descend",
     "differentiate": "geometry.surface",
     "draw": "pictures",
     "evaluate": "geometry.surface",
@@ -82,6 +84,7 @@ __all__ = [
     "Verdict",
     "Window",
     "__version__",
+    "descend",
     "differentiate",
     "draw",
     "evaluate",

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from surfacecli.geometry.claim import Place
+from surfacecli.geometry.descent.path import Path
 from surfacecli.geometry.maps import LayerMap
 from surfacecli.geometry.section import Section
 from surfacecli.geometry.slices import Slice
@@ -109,6 +110,31 @@ def check_document(
         if plane_cells and slice["name"] in plane_cells:
             slice["plane_cells"] = plane_cells[str(slice["name"])]
     return {"preset": study.preset.name, "slices": slices}
+
+
+def path_document(path: Path) -> Document:
+    """One path of descent of `plot --json`: why and where it ended, its points, what happened."""
+    end = path.end.point
+    return {
+        "method": path.method,
+        "exact": path.exact,
+        "start": {"u": path.u[0], "v": path.v[0], "error": path.error[0]},
+        "end": {
+            "u": path.u[-1],
+            "v": path.v[-1],
+            "error": path.error[-1],
+            "reason": path.end.reason,
+            "what": path.end.describe(),
+            "point": None if end is None else point_document(end),
+        },
+        "kinks_crossed": path.crossed,
+        "kinks_followed": path.slides,
+        "events": [{"kind": event.kind, "point": event.at} for event in path.events],
+        "u": path.u,
+        "v": path.v,
+        "error": path.error,
+        "time": path.time,
+    }
 
 
 def section_document(slice: Slice, line: Section) -> Document:

@@ -1,6 +1,8 @@
 """From results to pictures: the line of provenance, what a file's metadata holds, its name."""
 
 import platform
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import matplotlib
@@ -12,6 +14,7 @@ from surfacecli.figures import draw_surface, make_picture, sheet_of
 from surfacecli.figures.maps import MapPicture, draw_map
 from surfacecli.figures.picture import Picture, SectionPicture
 from surfacecli.geometry.complexes import face_rings
+from surfacecli.geometry.descent.path import Path
 from surfacecli.geometry.maps import LayerMap
 from surfacecli.geometry.section import Section
 from surfacecli.geometry.slices import Slice
@@ -23,13 +26,17 @@ if TYPE_CHECKING:
 
 
 def draw(
-    result: Result, style: str | None = None, fill: str = "error", size: str | None = None
+    result: Result,
+    style: str | None = None,
+    fill: str = "error",
+    size: str | None = None,
+    paths: Sequence[Path] = (),
 ) -> "Figure":
     """A matplotlib figure of one result, in the style and the size of its study or in others.
 
-    `size` is `page` or `column`, the width of a journal's. Style `cells` fills the exact cells by
-    `fill`: error, rank or active. Raises `SurfaceError` where it is asked for and the result is not
-    exact.
+    `size` is `page` or `column`, the width of a journal's. `paths` of descent are drawn in the
+    styles `modern` and `cells`. Style `cells` fills the exact cells by `fill`: error, rank or
+    active. Raises `SurfaceError` where it is asked for and the result is not exact.
     """
     style, size = style or result.study.style, size or result.study.size
     if style == "cells" and result.verdict.exact is None:
@@ -37,7 +44,7 @@ def draw(
             f"slice {result.slice.name} has no exact cells to draw; choose --style modern, or a "
             "slice within one layer of a piecewise-linear net"
         )
-    return draw_surface(picture_of(result, cells=style == "cells"), style, fill, size)
+    return draw_surface(picture_of(result, style == "cells", paths), style, fill, size)
 
 
 def draw_layer_map(result: Result, layer_map: LayerMap) -> "Figure":
@@ -51,12 +58,13 @@ def draw_layer_map(result: Result, layer_map: LayerMap) -> "Figure":
     return draw_map(picture_of(result), MapPicture(layer_map, polygons), sheet)
 
 
-def picture_of(result: Result, cells: bool = False) -> Picture:
-    """What a figure of a result shows; `cells` for style cells."""
+def picture_of(result: Result, cells: bool = False, paths: Sequence[Path] = ()) -> Picture:
+    """What a figure of a result shows; `cells` for style cells, `paths` of descent."""
     study = result.study
     n_u, n_v = study.resolution
     line = f"{origin_line(study, result.slice)}, {n_u} x {n_v}"
-    return make_picture(result.grid, result.verdict, study.preset.title, line, cells=cells)
+    picture = make_picture(result.grid, result.verdict, study.preset.title, line, cells=cells)
+    return replace(picture, paths=tuple(paths)) if paths else picture
 
 
 def section_picture(study: Study, slice: Slice, section: Section) -> SectionPicture:

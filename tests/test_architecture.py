@@ -19,7 +19,7 @@ FLOORS = (
     ("progress", "gallery"),
     ("engine",),
     ("documents", "exact_documents", "hessian_documents", "hessian_pictures", "pictures", "words"),
-    ("exactly", "hessians"),
+    ("descents", "exactly", "hessians"),
     ("study",),
     ("outputs",),
     ("figures",),
@@ -34,7 +34,7 @@ FLOORS = (
 #: The order within geometry, from the roof down: a module imports what stands lower.
 GEOMETRY = (
     ("claim",),
-    ("facets", "missed"),
+    ("descent", "facets", "missed"),
     ("complexes", "locate", "maps"),
     ("search",),
     ("polish", "section", "smooth", "exact", "terrain", "around"),

@@ -24,6 +24,7 @@ STYLES = ("modern", "post", "cells")
 SIZES = ("page", "column")
 FILLS = ("error", "rank", "active")
 SHOWN = ("curvature", "trace", "rank", "dead")
+METHODS = ("flow", "gradient", "newton", "gauss-newton")
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -90,6 +91,23 @@ class Point(ParamType):
         return u, v
 
 
+class Methods(ParamType):
+    """Methods of descent, one or several with commas between them."""
+
+    name = "METHOD[,METHOD]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        methods = tuple(dict.fromkeys(part.strip() for part in str(value).split(",")))
+        for method in methods:
+            if method not in METHODS:
+                self.fail(f"{method!r} is no method; choose {', '.join(METHODS)}", param, ctx)
+        return methods
+
+
 def preset_argument(command: Command) -> Command:
     return click.argument("preset", default="post", shell_complete=complete_preset)(command)
 
@@ -131,6 +149,33 @@ method_options = _together(
         help="How stationary points are found; exact where it can be.",
     ),
     budget_option,
+)
+descent_options = _together(
+    click.option(
+        "--descend",
+        type=Methods(),
+        help="Draw paths of descent: flow, gradient, newton or gauss-newton, several with commas.",
+    ),
+    click.option(
+        "--start",
+        "starts",
+        type=Point(),
+        multiple=True,
+        help="Where a path starts; repeat it for more. Default: 6 places over the window.",
+    ),
+    click.option(
+        "--starts",
+        "start_count",
+        type=click.IntRange(1, 1000),
+        metavar="N",
+        help="N random starts, drawn from --seed.",
+    ),
+    click.option(
+        "--step",
+        type=click.FloatRange(min=0.0, min_open=True),
+        metavar="SIZE",
+        help="Size of gradient steps (default: 1 / the largest eigenvalue of the Hessian).",
+    ),
 )
 style_option = click.option(
     "--style",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from surfacecli.cli.options import (
+    descent_options,
     fill_option,
     force_option,
     format_option,
@@ -23,6 +24,7 @@ from surfacecli.cli.options import (
 from surfacecli.errors import SurfaceError
 
 if TYPE_CHECKING:
+    from surfacecli.geometry.descent.path import Method
     from surfacecli.geometry.layers import Quantity
 
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 @fill_option
 @show_options
 @size_option
+@descent_options
 @format_option
 @output_option
 @click.option("--panel", is_flag=True, help="All slices in one figure, PRESET-panel.")
@@ -49,12 +52,20 @@ def plot(
     fill: str,
     show: "Quantity | None",
     of_layer: int | None,
+    descend: "tuple[Method, ...] | None",
+    starts: tuple[tuple[float, float], ...],
+    start_count: int | None,
+    step: float | None,
     force: bool,
     as_json: bool,
     quiet: bool,
     **choices: Any,
 ) -> None:
     """Draw the error surface over each slice of PRESET, with its stationary points.
+
+    With --descend paths of descent are drawn on it: gradient flow (in closed form where the cells
+    of a squared loss are known, else integrated), and steps along the gradient, of Newton's method
+    or of Gauss-Newton, each as far as E falls on it. On kinks the steepest descent is taken.
 
     Writes PRESET-SLICE.png (or svg, pdf) into the output folder. Every file holds what is needed
     to make it again: the preset's text, the seeds, the options, the versions.
@@ -64,15 +75,25 @@ def plot(
     if show is not None:
         if panel or fill != "error" or choices["style"] is not None:
             raise click.UsageError("--show draws a map; leave out --style, --fill and --panel")
+        if descend:
+            raise click.UsageError("--show draws a map, without paths; leave out --descend")
         choices["style"] = "modern"
+    if descend is None and (starts or start_count is not None or step is not None):
+        raise click.UsageError("--start, --starts and --step belong to --descend")
+    if step is not None and "gradient" not in (descend or ()):
+        raise click.UsageError("--step is the size of gradient steps; say --descend gradient")
     study = study_of(preset, quiet=quiet, **choices)
+    if descend and study.style == "post":
+        raise click.UsageError("style post draws no paths; choose --style modern or cells")
     if panel and study.style == "cells":
         raise click.UsageError("style cells draws one slice at a time; leave out --panel")
     if fill != "error" and study.style != "cells":
         raise click.UsageError("--fill belongs to --style cells")
     from pathlib import Path
 
+    from surfacecli.cli.descending import descent_provenance, path_documents, print_paths
     from surfacecli.cli.working import compute_map, examine
+    from surfacecli.descents import descend_result
     from surfacecli.documents import map_document, verdict_document
     from surfacecli.figures import draw_panel, encode_figure, most_in_panel
     from surfacecli.outputs import inside, json_text, write_file
@@ -93,15 +114,16 @@ def plot(
     results = []
     for slice in slices:
         result = examine(study, slice, quiet=quiet)
-        results.append(result)
+        paths = descend_result(result, descend, starts, start_count, step) if descend else ()
+        results.append((result, paths))
         if panel:
             continue
         what = slice.name if fill == "error" else f"{slice.name}-{fill}"
-        provenance = provenance_of(study, slice)
-        document = verdict_document(result)
+        provenance = {**provenance_of(study, slice), **descent_provenance(paths)}
+        document = verdict_document(result) | path_documents(paths)
         found = count_words(result.verdict.points) or "no stationary point"
         if show is None:
-            figure = draw(result, fill=fill)
+            figure = draw(result, fill=fill, paths=paths)
         else:
             layer_map = compute_map(result, show, of_layer, quiet=quiet)
             what = f"{slice.name}-{show}" + (f"-layer{of_layer}" if of_layer else "")
@@ -114,17 +136,27 @@ def plot(
         figures.append({"file": path.as_posix(), **document})
         if not as_json:
             click.echo(f"wrote {path.as_posix()}: {found}")
+            print_paths(slice.name, paths)
     if panel:
         path = inside(folder, file_name(study, "panel", file_format))
-        figure = draw_panel([picture_of(result) for result in results], study.style, study.size)
+        pictures = [picture_of(result, paths=paths) for result, paths in results]
+        figure = draw_panel(pictures, study.style, study.size)
         provenance = provenance_of(study, *study.slices)
+        provenance |= descent_provenance([p for _, paths in results for p in paths])
         content = encode_figure(figure, file_format, provenance, study.preset.title)
         write_file(path, content, force=force)
         figures.append(
-            {"file": path.as_posix(), "slices": [verdict_document(result) for result in results]}
+            {
+                "file": path.as_posix(),
+                "slices": [
+                    verdict_document(result) | path_documents(paths) for result, paths in results
+                ],
+            }
         )
         if not as_json:
             names = ", ".join(slice.name for slice in study.slices)
             click.echo(f"wrote {path.as_posix()}: {names}")
+            for result, paths in results:
+                print_paths(result.slice.name, paths)
     if as_json:
         click.echo(json_text({"preset": study.preset.name, "figures": figures}), nl=False)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from surfacecli.figures.box import Rectangle
 from surfacecli.figures.cellmap import CellMap
+from surfacecli.figures.descent import draw_paths, path_entries
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.marks import legend_entries, mark_plane
 from surfacecli.figures.page import open_view
@@ -56,6 +57,7 @@ def draw_cells(picture: Picture, fill: str = "error", sheet: Sheet = PAGE) -> Fi
             *(rank_entries(cells) if fill == "rank" else ()),
             *legend_entries([picture]),
             *set_entries([picture]),
+            *path_entries([picture]),
         ]
         figure, rectangle = open_view(picture, FILLS[fill], picture.evidence, entries, sheet)
         axes, colours = _place(figure, rectangle, picture, cells, fill)
@@ -63,6 +65,7 @@ def draw_cells(picture: Picture, fill: str = "error", sheet: Sheet = PAGE) -> Fi
         if picture.level is not None:
             hatch_level(axes, picture.level, colours[picture.level.cells])
         draw_outlines(axes, picture)
+        draw_paths(axes, picture)
         mark_plane(axes, picture)
         return figure
 

@@ -119,18 +119,23 @@ def is_visible(
     u: float, v: float, error: float, box: Box, picture: Picture, heights: Heights
 ) -> bool:
     """Whether nothing of the surface lies between a point on it and the eye."""
+    return is_clear(u, v, float(heights.of(error)), box, picture, heights)
+
+
+def is_clear(u: float, v: float, z: float, box: Box, picture: Picture, heights: Heights) -> bool:
+    """Whether nothing of the surface lies between a place at a height and the eye."""
     steps = np.linspace(0.03, 1.5, 200)
-    x, y, z = box.view.towards
+    x, y, up = box.view.towards
     path_u = u + steps * x * np.ptp(box.u) / box.sides[0]
     path_v = v + steps * y * np.ptp(box.v) / box.sides[1]
-    path_z = float(heights.of(error)) + steps * z * (box.z[1] - box.z[0]) / box.sides[2]
+    path_z = z + steps * up * (box.z[1] - box.z[0]) / box.sides[2]
     inside = (path_u >= box.u[0]) & (path_u <= box.u[1]) & (path_v >= box.v[0])
     inside &= (path_v <= box.v[1]) & (path_z <= box.z[1])
-    surface = _interpolate(picture.u, picture.v, heights.z, path_u[inside], path_v[inside])
+    surface = height_between(picture.u, picture.v, heights.z, path_u[inside], path_v[inside])
     return not bool((surface > path_z[inside]).any())
 
 
-def _interpolate(u: Array, v: Array, z: Array, at_u: Array, at_v: Array) -> Array:
+def height_between(u: Array, v: Array, z: Array, at_u: Array, at_v: Array) -> Array:
     """z (n_v, n_u) between the grid points, linearly along u and v."""
     i = np.clip(np.searchsorted(u, at_u) - 1, 0, len(u) - 2)
     j = np.clip(np.searchsorted(v, at_v) - 1, 0, len(v) - 2)

@@ -6,6 +6,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from surfacecli.figures.box import Rectangle
+from surfacecli.figures.descent import path_entries
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.kinks import kink_entries
 from surfacecli.figures.lettering import foot_lines, head_lines
@@ -51,9 +52,10 @@ def _places(sheet: Sheet, below: float) -> tuple[Rectangle, Rectangle]:
 
 
 def modern_entries(pictures: Sequence[Picture]) -> list[tuple[Artist, str]]:
-    """The legend of views from above: points, sets, kinks."""
+    """The legend of views from above: points, sets, kinks, paths."""
     kinks = kink_entries(picture.kinks for picture in pictures)
-    return [*legend_entries(pictures), *set_entries(pictures), *kinks]
+    paths = path_entries(pictures)
+    return [*legend_entries(pictures), *set_entries(pictures), *kinks, *paths]
 
 
 def remarks(picture: Picture) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from surfacecli.figures.cellmap import CellMap, LevelCells, find_level, map_cells
 from surfacecli.figures.kinks import KinkLines, trace_kinks
 from surfacecli.geometry.claim import Verdict
+from surfacecli.geometry.descent.path import Path
 from surfacecli.geometry.exact.points import Audit
 from surfacecli.geometry.grids import Grid
 from surfacecli.geometry.section import Section
@@ -37,7 +38,7 @@ class Picture:
 
     Of a slice with exact cells: `kinks` as lines, `level` the cells in which E is constant, `audit`
     of the points and the `cell_count` that it went over; `cells` themselves where they were asked
-    for.
+    for. `paths` of descent.
 
     Raises `ValueError` where the arrays do not fit or are not finite.
     """
@@ -62,6 +63,7 @@ class Picture:
     audit: Audit | None = None
     cell_count: int = 0
     cells: CellMap | None = None
+    paths: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.u.ndim != 1 or self.v.ndim != 1 or self.error.shape != (len(self.v), len(self.u)):

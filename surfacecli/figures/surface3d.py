@@ -21,6 +21,7 @@ from surfacecli.figures.box import (
     name_axes,
     number_axes,
 )
+from surfacecli.figures.descent import raise_paths
 from surfacecli.figures.height import Heights
 from surfacecli.figures.lettering import text_width
 from surfacecli.figures.marks import mark_surface
@@ -89,6 +90,7 @@ def draw_view(
     draw_frame(axes, box, ticks, Look())
     draw_floor(axes, box, picture, heights)
     draw_facets(axes, box, picture, heights)
+    raise_paths(axes, box, picture, heights, small)
     mark_surface(axes, box, picture, heights)
     return axes
 

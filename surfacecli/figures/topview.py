@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from surfacecli.figures.box import Rectangle
+from surfacecli.figures.descent import draw_paths
 from surfacecli.figures.height import Heights
 from surfacecli.figures.kinks import draw_kinks
 from surfacecli.figures.lettering import text_width
@@ -68,6 +69,7 @@ def draw_plane(
     if picture.level is not None:
         hatch_level(axes, picture.level, heights.colour(heights.of(picture.level.error)))
     draw_outlines(axes, picture, small)
+    draw_paths(axes, picture, small)
     mark_plane(axes, picture)
     if bar:
         draw_bar(figure, scale, heights, ticks_e)

@@ -29,6 +29,8 @@ BLOCK = 1 << 18
 class Derivatives:
     """E and its derivatives at P points: error (P,), gradient (P, 2), hessian (P, 2, 2).
 
+    `gauss_newton` (P, 2, 2) is the part of the Hessian that bends of the net have no share in,
+    sum a'_i . H a'_j: the generalised Gauss-Newton matrix in the slice.
     `on_node` (P,) is True where some pre-activation passes a node of its transfer function exactly
     there; the derivatives are those of the pieces to the left. One that lies on a node all around,
     as behind dead units, makes no kink and does not count.
@@ -37,6 +39,7 @@ class Derivatives:
     error: Array
     gradient: Array
     hessian: Array
+    gauss_newton: Array
     on_node: NDArray[np.bool_]
 
 
@@ -246,7 +249,7 @@ def differentiate(slice: Slice, u: ArrayLike, v: ArrayLike) -> Derivatives:
     inputs, y = fixed_inputs(slice), slice.objective.data.targets
     loss = slice.objective.loss
     error, gradient = np.empty(len(u)), np.empty((len(u), 2))
-    hessian = np.empty((len(u), 2, 2))
+    hessian, gauss_newton = np.empty((len(u), 2, 2)), np.empty((len(u), 2, 2))
     on_node = np.empty(len(u), dtype=np.bool_)
     for block in blocks(len(u), 6 * numbers_per_point(slice)):
         jet, on_node[block] = _outputs(slice, inputs, u[block], v[block], order=2)
@@ -258,10 +261,34 @@ def differentiate(slice: Slice, u: ArrayLike, v: ArrayLike) -> Derivatives:
             gradient[block, i] = (g * first[i]).sum(axis=(1, 2))
         for (i, j), a_ij in zip(_PAIRS, jet.second, strict=True):
             second = (first[i] * bent[j]).sum(axis=(1, 2))
+            gauss_newton[block, i, j] = gauss_newton[block, j, i] = second
             if a_ij is not None:
                 second = second + (g * a_ij).sum(axis=(1, 2))
             hessian[block, i, j] = hessian[block, j, i] = second
-    return Derivatives(error, gradient, hessian, on_node)
+    return Derivatives(error, gradient, hessian, gauss_newton, on_node)
+
+
+def differentiate_units(
+    slice: Slice, u: ArrayLike, v: ArrayLike
+) -> list[tuple[Array, Array | None, Array | None]]:
+    """The pre-activations of each layer from the first moved one on, at P points.
+
+    For each layer h (P, N, n) and its derivatives in u and in v, (P, N, n) or, in the first layer,
+    (N, n); None where they are 0. All P points at once: choose few.
+    """
+    u, v, _ = _flat_points(u, v)
+    network = slice.objective.network
+    jet = _Jet(fixed_inputs(slice), [None, None], [None] * 3)
+    found = []
+    for layer in range(slice.first_moved, network.depth + 1):
+        f = network.transfers[layer - 1]
+        pre = _pre_activations(slice, layer, jet, u, v, order=2)
+        slope = f.slope(pre.a)
+        along_u, along_v = pre.first
+        found.append((pre.a, along_u, along_v))
+        first = [None if h_i is None else slope * h_i for h_i in pre.first]
+        jet = _Jet(f.value(pre.a), first, [None] * 3)
+    return found
 
 
 def linear_pieces(slice: Slice, u: ArrayLike, v: ArrayLike) -> NDArray[np.int8]:

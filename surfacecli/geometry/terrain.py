@@ -93,5 +93,7 @@ def sample_derivatives(slice: Slice, window: Window, resolution: tuple[int, int]
     u, v = (axis.ravel() for axis in np.meshgrid(*axes))
     at = differentiate(slice, u, v)
     off = ~at.on_node
-    kept = Derivatives(at.error[off], at.gradient[off], at.hessian[off], at.on_node[off])
+    kept = Derivatives(
+        at.error[off], at.gradient[off], at.hessian[off], at.gauss_newton[off], at.on_node[off]
+    )
     return Samples(u[off], v[off], kept)

@@ -1,0 +1,1 @@
+"""Descent in a slice: the paths of gradient flow, and of gradient, Newton, Gauss-Newton steps."""

@@ -90,7 +90,7 @@ def draw_view(
     draw_frame(axes, box, ticks, Look())
     draw_floor(axes, box, picture, heights)
     draw_facets(axes, box, picture, heights)
-    raise_paths(axes, box, picture, heights, small)
+    raise_paths(axes, box, picture, heights, detail.short)
     mark_surface(axes, box, picture, heights)
     return axes
 

@@ -243,6 +243,17 @@ def test_cells_of_the_whole_plane(run, tiny):
     assert f"the whole plane has {slice['plane_cells']} cells" in run(*arguments).stdout
 
 
+def test_a_plane_with_too_many_cells_is_told(run, tiny):
+    arguments = ("check-maxima", tiny, "--slice", "E1", "--window", "0.1:0.2", "--plane")
+    (slice,) = json.loads(run(*arguments, "--json").stdout)["slices"]
+    few = ("--budget", str(slice["cells"] + 1), "--json")
+    result = run(*arguments, *few)
+    assert "not counted: slice E1 has about" in result.stderr
+    assert "cells in the whole plane, past the budget of" in result.stderr
+    assert "plane_cells" not in json.loads(result.stdout)["slices"][0]
+    assert run(*arguments, *few, "-q").stderr == ""
+
+
 def test_methods(run, tiny):
     document = json.loads(
         run("check-maxima", tiny, "--slice", "E1", "--method", "sampled", "--json").stdout

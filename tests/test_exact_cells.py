@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import warnings
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from oracles import (
 from surfacecli.geometry.exact.cells import Cells, cells_apply, find_cells
 from surfacecli.geometry.exact.polynomials import cell_errors
 from surfacecli.geometry.exact.telling import Teller
-from surfacecli.geometry.exact.whole_plane import count_plane_cells
+from surfacecli.geometry.exact.whole_plane import count_plane_cells, holds_plane
 from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.geometry.surface import evaluate, linear_pieces
 from surfacecli.network.data import Data, Objective, random_data
@@ -200,6 +201,42 @@ def test_plane_counts_of_one_hidden_layer(samples: int, hidden: int) -> None:
         lines = samples * hidden
         wanted = 1 + lines + lines * (lines - 1) // 2 if biases else 2 * lines
         assert count_plane_cells(slice) == wanted
+
+
+def square(reach: float) -> Window:
+    return Window(-reach, reach, -reach, reach)
+
+
+def test_corners_far_out_are_counted() -> None:
+    """Three windows running, eight times as wide each, hold two cells of this net; it has three."""
+    slice = random_exact_slice(89)
+    counts = {reach: len(find_cells(slice, square(reach))) for reach in (1.0, 8.0, 64.0, 1e6)}
+    assert counts == {1.0: 2, 8.0: 2, 64.0: 2, 1e6: 3}
+    points = 1e5 * random_points(square(1.0), 4000)
+    assert len(np.unique(linear_pieces(slice, *points.T), axis=0)) == 3
+    assert count_plane_cells(slice) == 3
+
+
+def test_a_window_that_holds_the_plane_has_as_many_cells_as_a_wider_one() -> None:
+    said = Counter[tuple[bool, bool]]()
+    for seed in range(36):
+        slice = random_exact_slice(seed)
+        for reach in (0.3, 4.0):
+            cells = find_cells(slice, square(reach))
+            more = len(find_cells(slice, square(40.0 * reach))) > len(cells)
+            said[holds_plane(cells), more] += 1
+    assert said[True, True] == 0
+    assert said[True, False] >= 20
+    assert said[False, True] >= 5
+    # Corners farther out than 40 windows, or kinks that meet on the border.
+    assert said[False, False] <= 3, said
+
+
+def test_a_plane_with_more_cells_than_wanted_is_not_counted() -> None:
+    slice = explicit_slice("weights", biases=True)
+    assert count_plane_cells(slice, 1000) == 128
+    with pytest.raises(ValueError, match=r"about \d+ cells in the whole plane, past .* of 20"):
+        count_plane_cells(slice, 20)
 
 
 @pytest.mark.parametrize("seed", range(60))

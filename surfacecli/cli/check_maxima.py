@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @slice_options
 @grid_options
 @method_options
-@click.option("--plane", is_flag=True, help="Count the cells of the whole plane too, where exact.")
+@click.option(
+    "--plane",
+    is_flag=True,
+    help="Count the cells of the whole plane too, with proof, within --budget.",
+)
 @json_option
 @quiet_option
 @click.pass_context
@@ -49,7 +53,7 @@ def check_maxima(
     from surfacecli.outputs import json_text
 
     results = [examine(study, slice, quiet=quiet) for slice in study.slices]
-    cells = _count_planes(results) if plane else {}
+    cells = _count_planes(results, study.budget, quiet) if plane else {}
     quotes = {r.slice.name: quote_layers(r.slice, r.verdict.points) for r in results}
     if as_json:
         more = {s.name: quotes_document(s, quotes[s.name]) for s in study.slices}
@@ -65,12 +69,23 @@ def check_maxima(
         ctx.exit(3)
 
 
-def _count_planes(results: "list[Result]") -> dict[str, int]:
-    """The cells of the whole plane, by slice, where those of the window are known exactly."""
+def _count_planes(results: "list[Result]", budget: int, quiet: bool) -> dict[str, int]:
+    """The cells of the whole plane, by slice, where those of the window are known exactly.
+
+    Says of which slices they could not be counted.
+    """
     from surfacecli.geometry.exact.whole_plane import count_plane_cells
 
-    exact = [result.slice for result in results if result.verdict.exact is not None]
-    return {slice.name: count_plane_cells(slice) for slice in exact}
+    counts = {}
+    for result in results:
+        if result.verdict.exact is None or result.slice.kind != "within-layer":
+            continue
+        try:
+            counts[result.slice.name] = count_plane_cells(result.slice, budget)
+        except ValueError as problem:
+            if not quiet:
+                click.echo(f"surface: not counted: {problem}", err=True)
+    return counts
 
 
 def _print_verdicts(study: "Study", results: "list[Result]") -> None:

@@ -50,19 +50,22 @@ def outputs_at(slice: Slice, inputs: Array, inner: Array) -> Array:
         if b is not None:
             a[:, :, 0] += b
     a = np.array(a)
-    noise = ROUNDING * _slope_bounds(slice, inputs)[:, None, None]
+    noise = ROUNDING * slope_bounds(slice, inputs)[-1][:, None, None]
     slopes = a[:, :, 1:]
     slopes[np.abs(slopes) <= noise] = 0.0
     return a
 
 
-def _slope_bounds(slice: Slice, inputs: Array) -> Array:
-    """How large the terms of the outputs' slopes can be, (m, n_L): no signs, no cancelling."""
+def slope_bounds(slice: Slice, inputs: Array) -> list[Array]:
+    """How large the terms of the slopes of pre-activations can be: no signs, no cancelling.
+
+    (m, n_l) for each layer from the moved one on, and at last (m, n_L) for the outputs.
+    """
     network, first = slice.objective.network, slice.first_moved
     directions = np.abs(slice.along_u[first]) + np.abs(slice.along_v[first])
-    bound = np.abs(inputs) @ directions.T
+    bounds = [np.abs(inputs) @ directions.T]
     for layer in range(first, network.depth + 1):
-        bound = bound * np.abs(np.array(network.transfers[layer - 1].slopes)).max()
-        if layer < network.depth:
-            bound = bound @ np.abs(network.weights[layer]).T
-    return np.asarray(bound)
+        through = bounds[-1] * np.abs(np.array(network.transfers[layer - 1].slopes)).max()
+        last = layer == network.depth
+        bounds.append(through if last else through @ np.abs(network.weights[layer]).T)
+    return bounds

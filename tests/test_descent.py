@@ -193,7 +193,7 @@ def test_a_line_is_passed_on_return_only_when_left() -> None:
 
 def test_the_flow_of_a_quadratic_against_small_steps() -> None:
     rng = np.random.default_rng(5)
-    for _ in range(5):
+    for _ in range(3):
         root = rng.normal(size=(2, 2))
         hessian, gradient, place = root @ root.T, rng.normal(size=2), rng.normal(size=2)
         made = start_flow(
@@ -202,13 +202,13 @@ def test_the_flow_of_a_quadratic_against_small_steps() -> None:
             (gradient[0], gradient[1]),
             (hessian[0, 0], hessian[0, 1], hessian[1, 1]),
         )
-        x, steps = place.copy(), 20_000
+        x, steps = place.copy(), 5_000
         for _ in range(steps):
             middle = x - 0.5 / steps * (gradient + hessian @ (x - place))
             x = x - 1.0 / steps * (gradient + hessian @ (middle - place))
-        np.testing.assert_allclose(made.places(np.array([1.0]))[0], x, atol=1e-7)
+        np.testing.assert_allclose(made.places(np.array([1.0]))[0], x, atol=1e-6)
         error = 3.0 + gradient @ (x - place) + 0.5 * (x - place) @ hessian @ (x - place)
-        assert made.errors(np.array([1.0]))[0] == pytest.approx(error, abs=1e-7)
+        assert made.errors(np.array([1.0]))[0] == pytest.approx(error, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -276,7 +276,7 @@ def walk(slice: Slice, number: int) -> tuple[Exact, list[Path]]:
 
 @pytest.fixture(scope="module")
 def walked() -> list[tuple[Exact, list[Path]]]:
-    return [walk(slice, number) for number, slice in enumerate(squared_slices(60))]
+    return [walk(slice, number) for number, slice in enumerate(squared_slices(45, 200))]
 
 
 @pytest.mark.slow
@@ -329,7 +329,7 @@ def test_paths_end_on_stationary_points_or_the_border(
 
 def test_the_sweep_meets_everything(walked: list[tuple[Exact, list[Path]]]) -> None:
     kinds = [event.kind for _, path in every_path(walked) for event in path.events]
-    for kind, least in (("cross", 150), ("slide", 15), ("leave", 2), ("choice", 20)):
+    for kind, least in (("cross", 150), ("slide", 20), ("leave", 3), ("choice", 20)):
         assert kinds.count(kind) >= least, kind
     ends = {path.end.point.support for _, path in every_path(walked) if path.end.point}
     assert ends == {"cell", "edge", "vertex", "valley", "plateau"}
@@ -368,7 +368,7 @@ def _stretches(path: Path) -> list[tuple[int, int]]:
     ]
 
 
-@pytest.mark.parametrize("number", [3, 16, 25, 41])
+@pytest.mark.parametrize("number", [3, 16, 25])
 def test_paths_against_many_small_steps(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Euler's method on the derivatives of forward propagation, which knows nothing of cells.
 
@@ -383,7 +383,7 @@ def test_paths_against_many_small_steps(number: int, monkeypatch: pytest.MonkeyP
     sharpest = float(exact.curvatures.max())
     ends = 12.0 / sharpest
     worst = []
-    for steps in (400, 800):
+    for steps in (250, 500):
         h = ends / steps
         x, off = starts.copy(), 0.0
         for k in range(steps):

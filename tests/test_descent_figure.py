@@ -114,11 +114,10 @@ def test_what_is_integrated_says_so() -> None:
     assert "gradient flow 1 (integrated)" in texts
 
 
-def test_every_format_and_the_panel(result: StudyResult, paths: tuple[Path, ...]) -> None:
+def test_vectors_and_the_panel(result: StudyResult, paths: tuple[Path, ...]) -> None:
     picture = picture_of(result, paths=paths)
-    for file_format, start in (("svg", b"<?xml"), ("pdf", b"%PDF")):
-        content = encode_figure(draw_surface(picture), file_format, {"a": 1}, "title")
-        assert content.startswith(start)
+    content = encode_figure(draw_surface(picture), "svg", {"a": 1}, "title")
+    assert b"descent by flow" in content
     panel = draw_panel([picture, picture])
     assert sum(len(lines_of(axes, "flow")) for axes in panel.axes if axes.name != "3d") == 4
 

@@ -135,10 +135,10 @@ def compare(slice: Slice, starts: list[tuple[float, float]]) -> int:
 
 def test_integrated_is_exact_where_both_are_known() -> None:
     met = 0
-    for seed in (3, 6, 9, 14, 16, 26):
+    for seed in (132, 146, 165, 180, 248):
         slice = random_exact_slice(seed, losses=False)
         met += compare(slice, [(u, v) for u, v in random_points(WINDOW, 2, seed).tolist()])
-    assert met >= 5
+    assert met >= 28
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def small_steps(slice: Slice, start: tuple[float, float], time: float, steps: in
     ("preset", "name", "start", "time"),
     [
         ("tanh", "E1", (-1.35, -2.37), 3.0),
-        ("deep", "E13", (0.6, -0.4), 0.03),
+        pytest.param("deep", "E13", (0.6, -0.4), 0.03, marks=pytest.mark.slow),
         ("post", "E12", (-0.415, 0.2775), 0.05),
         ("mixed", "all", (-0.56, -0.98), 1.5),
         pytest.param("iris", "hidden", (0.24, -0.27), 0.0005, marks=pytest.mark.slow),

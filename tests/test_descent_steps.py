@@ -72,7 +72,7 @@ def test_gauss_newton_is_not_the_hessian_of_tanh() -> None:
 def test_one_step_reaches_the_minimum_of_a_cell(method: Method) -> None:
     """From anywhere in the cell from which the straight line stays in it."""
     reached = 0
-    for seed in range(40):
+    for seed in range(24):
         slice = random_exact_slice(seed, losses=False)
         exact = examine_cells(slice, WINDOW)
         bowls = [p for p in exact.points if p.support == "cell"]
@@ -85,13 +85,13 @@ def test_one_step_reaches_the_minimum_of_a_cell(method: Method) -> None:
             assert (path.u[1], path.v[1]) == pytest.approx((p.u, p.v), abs=1e-9)
             assert path.end.point == p
             reached += 1
-    assert reached > 12
+    assert reached > 8
 
 
 @pytest.mark.parametrize("method", STEPS)
 def test_e_never_rises_and_ends_are_known(method: Method) -> None:
     ended = {"stationary": 0, "border": 0, "limit": 0}
-    every = 15 if method == "gradient" else 3  # many steps in narrow valleys
+    every = 20 if method == "gradient" else 6  # many steps in narrow valleys
     for seed in range(0, 60, every):
         slice = random_exact_slice(seed)
         exact = examine_cells(slice, WINDOW)
@@ -108,8 +108,8 @@ def test_e_never_rises_and_ends_are_known(method: Method) -> None:
                 away += (path.v[-1] - WINDOW.v0, WINDOW.v1 - path.v[-1])
                 assert min(away) == pytest.approx(0.0, abs=1e-12)
     if method != "gradient":
-        assert ended["stationary"] >= 25
-        assert ended["border"] >= 5
+        assert ended["stationary"] >= 12
+        assert ended["border"] >= 3
         assert not ended["limit"]
 
 

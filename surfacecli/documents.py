@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 
 from surfacecli.geometry.claim import Place
 from surfacecli.geometry.descent.path import Path
-from surfacecli.geometry.maps import LayerMap
 from surfacecli.geometry.section import Section
 from surfacecli.geometry.slices import Slice
 from surfacecli.geometry.stationary import StationaryPoint
@@ -79,18 +78,6 @@ def verdict_document(result: Result) -> Document:
         "window": {"u": [window.u0, window.u1], "v": [window.v0, window.v1]},
         "resolution": list(result.study.resolution),
         "grid": result.grid.way,
-    }
-
-
-def map_document(layer_map: LayerMap) -> Document:
-    """A map of `plot --show --json`: of which layer, exact or sampled, and its range."""
-    low, high = layer_map.range
-    return {
-        "show": layer_map.quantity,
-        "layer": layer_map.layer,
-        "exact": layer_map.exact,
-        "smallest": number(low),
-        "largest": number(high),
     }
 
 

@@ -10,12 +10,9 @@ import numpy as np
 
 from surfacecli import __version__
 from surfacecli.errors import SurfaceError
-from surfacecli.figures import draw_surface, make_picture, sheet_of
-from surfacecli.figures.maps import MapPicture, draw_map
+from surfacecli.figures import draw_surface, make_picture
 from surfacecli.figures.picture import Picture, SectionPicture
-from surfacecli.geometry.complexes import face_rings
 from surfacecli.geometry.descent.path import Path
-from surfacecli.geometry.maps import LayerMap
 from surfacecli.geometry.section import Section
 from surfacecli.geometry.slices import Slice
 from surfacecli.presets import Preset
@@ -45,17 +42,6 @@ def draw(
             "slice within one layer of a piecewise-linear net"
         )
     return draw_surface(picture_of(result, style == "cells", paths), style, fill, size)
-
-
-def draw_layer_map(result: Result, layer_map: LayerMap) -> "Figure":
-    """A matplotlib figure of a map of a layer's Hessian over the window of a result."""
-    exact = result.verdict.exact
-    polygons = None
-    if layer_map.exact and exact is not None:
-        start, vertices = face_rings(exact.cells)
-        polygons = np.split(exact.cells.plane.place[vertices], start[1:-1])
-    sheet = sheet_of(result.study.size)
-    return draw_map(picture_of(result), MapPicture(layer_map, polygons), sheet)
 
 
 def picture_of(result: Result, cells: bool = False, paths: Sequence[Path] = ()) -> Picture:

@@ -13,11 +13,8 @@ from surfacecli.geometry.claim import (
     give_verdict,
     why_not_exact,
 )
-from surfacecli.geometry.exact.cells import Cells
 from surfacecli.geometry.exact.estimate import estimate_cells
 from surfacecli.geometry.grids import Estimate, Grid, estimate_grid, sample_grid
-from surfacecli.geometry.layers import Quantity
-from surfacecli.geometry.maps import LayerMap, estimate_map, map_layer
 from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.geometry.surface import numbers_per_point
 from surfacecli.presets import Preset, load_preset
@@ -31,8 +28,6 @@ LONG, LARGE = 10.0, 1 << 30
 BUDGET, SECONDS_PER_CELL, SECONDS_PER_UNIT = 100_000, 1e-5, 3e-8
 #: Beyond this, squares of E no longer fit a floating-point number.
 TOO_HIGH = 1e150
-#: Refuse maps with a matrix or an array of more numbers than this for a single point (1 GB).
-TOO_MANY = 1 << 27
 #: Refuse grids whose result alone takes more than this (bytes).
 TOO_LARGE = 8 << 30
 #: Where exact cells are.
@@ -77,7 +72,7 @@ class Study:
             return None
         return (
             f"{n_u} x {n_v} points on {len(costs)} slice{'s' * (len(costs) != 1)}: about "
-            f"{_duration(seconds)} and {max(1, round(size / 2**20))} MiB; "
+            f"{duration(seconds)} and {max(1, round(size / 2**20))} MiB; "
             "a smaller --resolution is faster"
         )
 
@@ -134,7 +129,7 @@ class Study:
         seconds = cells * (SECONDS_PER_CELL + SECONDS_PER_UNIT * numbers_per_point(slice))
         remark = (
             f"slice {slice.name} has about {cells:,} cells in this window, past the budget of "
-            f"{self.budget:,}; they would take about {_duration(seconds)}"
+            f"{self.budget:,}; they would take about {duration(seconds)}"
         )
         return Plan("exact", cells, remark if cells > self.budget else None, seconds)
 
@@ -183,44 +178,6 @@ class Result:
     slice: Slice
     grid: Grid
     verdict: Verdict
-
-
-@dataclass(frozen=True)
-class MapPlan:
-    """A map that is to be made of a result: of which layer, and what to say before it."""
-
-    quantity: Quantity
-    layer: int
-    remark: str | None
-
-
-def plan_map(result: Result, quantity: Quantity, layer: int | None = None) -> MapPlan:
-    """What a map of a layer's Hessian will take; of the lowest moved layer where none is given.
-
-    Raises `SurfaceError` where there is no such layer, or where a single point is too much.
-    """
-    layer = result.slice.first_moved if layer is None else layer
-    check_layer(result.study.preset, layer)
-    cost = estimate_map(result.slice, quantity, layer, result.grid, _cells_of(result))
-    what = f"slice {result.slice.name}: the {quantity} of layer {layer}"
-    if cost.numbers > TOO_MANY:
-        raise SurfaceError(
-            f"{what} takes {cost.numbers:.2g} numbers of memory at every point; "
-            "choose --show dead or --show trace, or another layer with --of"
-        )
-    if cost.seconds <= LONG:
-        return MapPlan(quantity, layer, None)
-    remark = f"{what} at {cost.points:,} points: about {_duration(cost.seconds)}"
-    return MapPlan(quantity, layer, f"{remark}; a smaller --resolution is faster")
-
-
-def make_map(result: Result, plan: MapPlan) -> LayerMap:
-    """The map itself: of every cell where it is constant in those that are known, else sampled."""
-    return map_layer(result.slice, plan.quantity, plan.layer, result.grid, _cells_of(result))
-
-
-def _cells_of(result: Result) -> Cells | None:
-    return None if result.verdict.exact is None else result.verdict.exact.cells
 
 
 def make_study(
@@ -318,7 +275,8 @@ def _advice(plan: Plan) -> str:
     return f"a smaller --window, or --budget {2 * plan.cells}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """'12 s', '5 min', '3.1 h'."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

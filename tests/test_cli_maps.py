@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from surfacecli import study as study_module
+from surfacecli import mapping
 from surfacecli.cli import surface
 from surfacecli.figures import read_provenance
 
@@ -89,10 +89,10 @@ def test_what_cannot_be(run):
 
 
 def test_long_maps_are_announced_and_too_large_ones_refused(run, monkeypatch):
-    monkeypatch.setattr(study_module, "LONG", 1e-6)
+    monkeypatch.setattr(mapping, "LONG", 1e-6)
     message = run("--slice", "E12", "--show", "rank").stderr
     assert "slice E12: the rank of layer 1 at 81 points: about 0 s; a smaller" in message
     assert "the rank" not in run("--slice", "E12", "--show", "rank", "--quiet").stderr
-    monkeypatch.setattr(study_module, "TOO_MANY", 5)
+    monkeypatch.setattr(mapping, "TOO_MANY", 5)
     message = run("--slice", "E12", "--show", "rank", status=1).stderr
     assert "numbers of memory at every point; choose --show dead" in message

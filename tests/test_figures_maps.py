@@ -15,8 +15,10 @@ from matplotlib.text import Text
 from surfacecli.figures import encode_figure
 from surfacecli.figures.maps import NOWHERE, MapPicture, draw_map
 from surfacecli.geometry.maps import LayerMap
-from surfacecli.pictures import draw_layer_map, picture_of
-from surfacecli.study import Result, make_map, make_study, plan_map
+from surfacecli.map_reports import draw_layer_map, map_words
+from surfacecli.mapping import make_map, plan_map
+from surfacecli.pictures import picture_of
+from surfacecli.study import Result, make_study
 
 
 def result_of(preset: str, slice_name: str) -> Result:
@@ -174,6 +176,7 @@ def test_a_map_without_a_single_value(across: Result) -> None:
     shown = LayerMap("rank", 1, 100, np.full((7, 9), np.nan), exact=False)
     for quantity in ("curvature", "trace", "rank", "dead"):
         layer_map = replace(shown, quantity=quantity)
+        assert map_words(layer_map).endswith("of layer 1 nowhere defined, sampled on kinks alone")
         figure = draw_map(picture_of(across), MapPicture(layer_map))
         assert not np.asarray(image_of(figure).get_array())[..., 3].any()
 

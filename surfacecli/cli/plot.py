@@ -92,13 +92,13 @@ def plot(
     from pathlib import Path
 
     from surfacecli.cli.descending import descent_provenance, path_documents, print_paths
-    from surfacecli.cli.working import compute_map, examine
+    from surfacecli.cli.working import examine
     from surfacecli.descents import descend_result
-    from surfacecli.documents import map_document, verdict_document
+    from surfacecli.documents import verdict_document
     from surfacecli.figures import draw_panel, encode_figure, most_in_panel
     from surfacecli.outputs import inside, json_text, write_file
-    from surfacecli.pictures import draw, draw_layer_map, file_name, picture_of, provenance_of
-    from surfacecli.words import count_words, map_words
+    from surfacecli.pictures import draw, file_name, picture_of, provenance_of
+    from surfacecli.words import count_words
 
     folder, slices = Path(output), study.drawable
     if panel and len(slices) > most_in_panel(study.size):
@@ -125,7 +125,14 @@ def plot(
         if show is None:
             figure = draw(result, fill=fill, paths=paths)
         else:
-            layer_map = compute_map(result, show, of_layer, quiet=quiet)
+            # Only here: a plot without a map should not wait for them.
+            from surfacecli.map_reports import draw_layer_map, map_document, map_words
+            from surfacecli.mapping import make_map, plan_map
+
+            plan = plan_map(result, show, of_layer)
+            if plan.remark and not quiet:
+                click.echo(f"surface: {plan.remark}", err=True)
+            layer_map = make_map(result, plan)
             what = f"{slice.name}-{show}" + (f"-layer{of_layer}" if of_layer else "")
             provenance["map"] = document["map"] = map_document(layer_map)
             found = map_words(layer_map)

@@ -10,10 +10,8 @@ import click
 from surfacecli.exactly import examine_exactly
 from surfacecli.geometry.claim import Progress
 from surfacecli.geometry.exact.points import Exact
-from surfacecli.geometry.layers import Quantity
-from surfacecli.geometry.maps import LayerMap
 from surfacecli.geometry.slices import Slice
-from surfacecli.study import Plan, Result, Study, make_map, plan_map
+from surfacecli.study import Plan, Result, Study
 
 #: Seconds: after the first progress is shown, past the second the work is announced.
 PATIENCE, LONG = 1.0, 3.0
@@ -57,13 +55,3 @@ def watched(slice: Slice, plan: Plan, quiet: bool = False) -> Iterator[Progress 
     finally:
         if shown:
             click.echo("\r\033[K", nl=False, err=True)
-
-
-def compute_map(
-    result: Result, quantity: Quantity, layer: int | None, quiet: bool = False
-) -> LayerMap:
-    """The map of a layer's Hessian, saying first where it takes long."""
-    plan = plan_map(result, quantity, layer)
-    if plan.remark and not quiet:
-        click.echo(f"surface: {plan.remark}", err=True)
-    return make_map(result, plan)

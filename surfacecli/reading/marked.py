@@ -15,10 +15,7 @@ from surfacecli.network.transfers import Array
 from surfacecli.reading import schema
 from surfacecli.reading.ledger import Ledger
 from surfacecli.reading.problems import KeyPath, in_words
-
-#: The layers that u and v move, and the directions of each, by axis.
-Moved = dict[str, list[int]]
-Along = dict[str, dict[int, Array]]
+from surfacecli.reading.slicing import Along, Moved
 
 #: Directions are one where the cosine between them is nearer to 1 than this.
 SAME = 1e-9

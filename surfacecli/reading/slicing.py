@@ -8,16 +8,14 @@ import numpy as np
 from surfacecli.geometry.slices import Slice, filter_normalised, make_slice, slice_origin
 from surfacecli.network.data import Objective
 from surfacecli.network.model import Network
+from surfacecli.network.transfers import Array
 from surfacecli.reading import schema
 from surfacecli.reading.ledger import Ledger
-from surfacecli.reading.marked import (
-    Along,
-    Moved,
-    marked_directions,
-    marked_words,
-    read_marked,
-)
 from surfacecli.reading.problems import KeyPath, in_words, shown_key, shown_path
+
+#: The layers that u and v move, and the directions of each, by axis.
+Moved = dict[str, list[int]]
+Along = dict[str, dict[int, Array]]
 
 
 def build_slices(
@@ -37,6 +35,9 @@ def build_slices(
             along = _directions_of_file(directions.file, name, moved, network, ledger)
             words = f"directions from {Path(directions.file).name}"
         elif directions.hessian is not None or directions.u is not None:
+            # Only here: the curvature takes a while to load.
+            from surfacecli.reading.marked import marked_directions, marked_words, read_marked
+
             marked = read_marked(directions, ("slices", name, "directions"))
             along = None
             if objective is not None:

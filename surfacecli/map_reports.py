@@ -1,0 +1,56 @@
+"""Maps of a layer's Hessian as figures, as JSON and in few words."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from surfacecli.documents import Document, number
+from surfacecli.figures import sheet_of
+from surfacecli.figures.maps import MapPicture, draw_map
+from surfacecli.geometry.complexes import face_rings
+from surfacecli.geometry.maps import LayerMap
+from surfacecli.pictures import picture_of
+from surfacecli.study import Result
+
+_NAMES = {
+    "curvature": "smallest eigenvalue of layer {}",
+    "trace": "trace of layer {}",
+    "rank": "rank of layer {}",
+    "dead": "dead units of layer {}",
+}
+
+
+def map_words(layer_map: LayerMap) -> str:
+    """'rank of layer 1 from 0 to 53, in every cell', or 'sampled' at the points of a grid."""
+    low, high = layer_map.range
+    what = _NAMES[layer_map.quantity].format(layer_map.layer)
+    if np.isnan(low):
+        return f"{what} nowhere defined, sampled on kinks alone"
+    if layer_map.quantity == "dead":
+        ends = f"{low:.0%}", f"{high:.0%}"
+    else:
+        ends = f"{low:.4g}", f"{high:.4g}"
+    values = f"from {ends[0]} to {ends[1]}" if ends[0] != ends[1] else ends[0]
+    return f"{what} {values}, {'in every cell' if layer_map.exact else 'sampled'}"
+
+
+def map_document(layer_map: LayerMap) -> Document:
+    """A map of `plot --show --json`: of which layer, exact or sampled, and its range."""
+    low, high = layer_map.range
+    return {
+        "show": layer_map.quantity,
+        "layer": layer_map.layer,
+        "exact": layer_map.exact,
+        "smallest": number(low),
+        "largest": number(high),
+    }
+
+
+def draw_layer_map(result: Result, layer_map: LayerMap) -> Figure:
+    """A matplotlib figure of a map of a layer's Hessian over the window of a result."""
+    exact = result.verdict.exact
+    polygons = None
+    if layer_map.exact and exact is not None:
+        start, vertices = face_rings(exact.cells)
+        polygons = np.split(exact.cells.plane.place[vertices], start[1:-1])
+    sheet = sheet_of(result.study.size)
+    return draw_map(picture_of(result), MapPicture(layer_map, polygons), sheet)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from surfacecli.geometry.claim import Verdict, give_verdict
     from surfacecli.geometry.descent.descend import descend
     from surfacecli.geometry.grids import Grid, sample_grid
+    from surfacecli.geometry.maps import LayerMap, map_layer
     from surfacecli.geometry.search import search
     from surfacecli.geometry.section import Section, take_section
     from surfacecli.geometry.slices import Slice, Window, make_slice
@@ -39,6 +40,7 @@ _HOMES = {
     "Data": "network.data",
     "Grid": "geometry.grids",
     "LayerCurvature": "network.curvature",
+    "LayerMap": "geometry.maps",
     "Network": "network.model",
     "Objective": "network.data",
     "Preset": "presets",
@@ -62,6 +64,7 @@ _HOMES = {
     "load_preset": "presets",
     "make_slice": "geometry.slices",
     "make_study": "study",
+    "map_layer": "geometry.maps",
     "sample_grid": "geometry.grids",
     "search": "geometry.search",
     "take_section": "geometry.section",
@@ -71,6 +74,7 @@ __all__ = [
     "Data",
     "Grid",
     "LayerCurvature",
+    "LayerMap",
     "Network",
     "Objective",
     "Preset",
@@ -95,6 +99,7 @@ __all__ = [
     "load_preset",
     "make_slice",
     "make_study",
+    "map_layer",
     "sample_grid",
     "search",
     "take_section",

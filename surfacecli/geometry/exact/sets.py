@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from surfacecli.geometry.exact.groups import connect
 from surfacecli.geometry.exact.lookup import Lookup
 from surfacecli.geometry.exact.survey import SMOOTH, Survey
 from surfacecli.geometry.stationary import PointKind, StationaryPoint, Support
@@ -32,7 +33,7 @@ def find_groups(survey: Survey) -> list[Indices]:
     if not len(joined):
         return []
     nodes, position = np.unique(joined, return_inverse=True)
-    name = _connect(len(nodes), position.reshape(-1, 2))
+    name = connect(len(nodes), position.reshape(-1, 2))
     order = np.argsort(name, kind="stable")
     cuts = np.flatnonzero(np.diff(name[order])) + 1
     return np.split(nodes[order], cuts)
@@ -43,23 +44,6 @@ def _valley_ends(survey: Survey, half: Indices) -> tuple[Indices, Indices]:
     strata = survey.strata
     dip = strata.falls[half] & strata.falls[half ^ 1] & ~strata.side_falls[half]
     return half[strata.corner[half]], half[dip]
-
-
-def _connect(count: int, links: Indices) -> Indices:
-    """A name for each of `count` nodes, the same for two that links (k, 2) join."""
-    one, other = links.T
-    name = np.arange(count)
-    while True:
-        least = np.minimum(name[one], name[other])
-        before = name.copy()
-        np.minimum.at(name, one, least)
-        np.minimum.at(name, other, least)
-        # Roots too, or a long chain would take as many rounds as it has links.
-        np.minimum.at(name, before[one], least)
-        np.minimum.at(name, before[other], least)
-        name = name[name]
-        if (name == before).all():
-            return name
 
 
 class SetReader:

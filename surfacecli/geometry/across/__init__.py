@@ -1,0 +1,1 @@
+"""The exact surface of an across-layers slice: cells, stationary points, audit. NumPy only."""

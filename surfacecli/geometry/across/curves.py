@@ -1,0 +1,78 @@
+"""Curves n(x) + d(x) y = 0 with n and d affine in x: graphs y = -n/d, lines or hyperbolas.
+
+A curve is four coefficients (n0, n1, d0, d1), the last axis of arrays (..., 4): those of 1, x, y
+and x y of the bilinear function whose zeros it is.
+"""
+
+import numpy as np
+
+from surfacecli.network.transfers import Array
+
+#: A coefficient is rounding below this times the largest, each times what it meets in the window.
+ROUNDING = 4e-15
+#: n and d share a root where their resultant is below this times its terms.
+SHARED = 1e-12
+
+
+def level(y: float) -> Array:
+    """The curve y = const."""
+    return np.array([-y, 0.0, 1.0, 0.0])
+
+
+def heights(curves: Array, x: Array) -> Array:
+    """y of curves (..., 4) at x (...)."""
+    n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(-(n0 + n1 * x) / (d0 + d1 * x))
+
+
+def slopes(curves: Array, x: Array) -> Array:
+    """dy/dx of curves (..., 4) at x (...)."""
+    n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((n0 * d1 - n1 * d0) / np.square(d0 + d1 * x))
+
+
+def rise(curves: Array, x: Array, step: Array) -> Array:
+    """y(x + step) - y(x), without cancellation."""
+    n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(
+            step * (n0 * d1 - n1 * d0) / ((d0 + d1 * x) * (d0 + d1 * (x + step)))
+        )
+
+
+def clean(functions: Array, reach: tuple[float, float]) -> Array:
+    """Bilinear functions (..., 4) with coefficients that are rounding alone set to 0."""
+    scale = np.array([1.0, reach[0], reach[1], reach[0] * reach[1]])
+    sizes = np.abs(functions) * scale
+    return np.where(sizes <= ROUNDING * sizes.max(axis=-1, keepdims=True), 0.0, functions)
+
+
+def normalise(curves: Array, x: Array) -> Array:
+    """Curves (..., 4) with d > 0 at x; where n and d share a root, the level line that is left."""
+    n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
+    one, other = n0 * d1, n1 * d0
+    shared = np.abs(one - other) <= SHARED * (np.abs(one) + np.abs(other))
+    by_x = np.abs(d1 * x) > np.abs(d0)
+    zero = np.zeros_like(n0)
+    flat = np.stack([np.where(by_x, n1, n0), zero, np.where(by_x, d1, d0), zero], axis=-1)
+    result = np.where(shared[..., None], flat, curves)
+    d = result[..., 2] + result[..., 3] * x
+    return np.asarray(result * np.sign(d)[..., None])
+
+
+def on_curve(functions: Array, curves: Array) -> Array:
+    """f(x, -n/d) d of bilinear functions (..., 4) on curves: quadratics (3, ...), lowest first."""
+    f0, f1, f2, f3 = np.moveaxis(functions, -1, 0)
+    n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
+    return np.stack(
+        [f0 * d0 - f2 * n0, f0 * d1 + f1 * d0 - f2 * n1 - f3 * n0, f1 * d1 - f3 * n1]
+    )
+
+
+def on_curve_size(functions: Array, curves: Array, reach: float) -> Array:
+    """The size of the terms of `on_curve` where |x| <= reach."""
+    n0, n1, d0, d1 = np.moveaxis(np.abs(curves), -1, 0)
+    f0, f1, f2, f3 = np.moveaxis(np.abs(functions), -1, 0)
+    return np.asarray((f0 + f1 * reach) * (d0 + d1 * reach) + (f2 + f3 * reach) * (n0 + n1 * reach))

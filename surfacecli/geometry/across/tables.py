@@ -1,0 +1,138 @@
+"""E of each cell of an across-layers slice: a table of the coefficients of x^i y^j, i, j <= 2.
+
+In a cell the outputs are bilinear, o = A0 + A1 x + A2 y + A3 x y, so with squares as loss
+E = scale sum (o - t)^2 is q0(x) + q1(x) y + q2(x) y^2, each q a quadratic in x, and q2 >= 0: for
+each x, E is convex in y.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfacecli.geometry.across.frame import Frame
+from surfacecli.geometry.surface import blocks
+from surfacecli.network.transfers import Array
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Coefficients (F, 3, 3) of x^i y^j, and the sizes (F, 3, 3) of the terms in them.
+
+    `cells` (k,) below counts cells, `x` and `y` fit (k,).
+    """
+
+    coefficients: Array
+    sizes: Array
+
+    def in_y(self, cells: Indices, x: Array, order: int = 0) -> tuple[Array, Array]:
+        """The coefficients (k, 3) of 1, y, y^2 in the x-derivative of E of an order; their sizes."""
+        powers = _powers(x, order)
+        return (
+            np.einsum("kij,ki->kj", self.coefficients[cells], powers),
+            np.einsum("kij,ki->kj", self.sizes[cells], np.abs(powers)),
+        )
+
+    def value(self, cells: Indices, x: Array, y: Array) -> Array:
+        q, _ = self.in_y(cells, x)
+        return np.asarray(q[:, 0] + y * (q[:, 1] + y * q[:, 2]))
+
+    def gradient(self, cells: Indices, x: Array, y: Array) -> tuple[Array, Array]:
+        """The gradient (k, 2) in (x, y), and the sizes (k, 2) of its terms."""
+        (q, size), (r, size_x) = self.in_y(cells, x), self.in_y(cells, x, 1)
+        reach = np.abs(y)
+        return (
+            np.stack([r[:, 0] + y * (r[:, 1] + y * r[:, 2]), q[:, 1] + 2.0 * y * q[:, 2]], axis=1),
+            np.stack(
+                [
+                    size_x[:, 0] + reach * (size_x[:, 1] + reach * size_x[:, 2]),
+                    size[:, 1] + 2.0 * reach * size[:, 2],
+                ],
+                axis=1,
+            ),
+        )
+
+    def hessian(self, cells: Indices, x: Array, y: Array) -> Array:
+        """The Hessian (k, 2, 2) in (x, y)."""
+        (q, _), (r, _), (s, _) = (self.in_y(cells, x, order) for order in (0, 1, 2))
+        mixed = r[:, 1] + 2.0 * y * r[:, 2]
+        rows = [s[:, 0] + y * (s[:, 1] + y * s[:, 2]), mixed, mixed, 2.0 * q[:, 2]]
+        return np.stack(rows, axis=1).reshape(-1, 2, 2)
+
+    def shifted(self, cells: Indices, x: Array, y: Array) -> tuple[Array, Array]:
+        """The tables around points, of (x + dx)^i (y + dy)^j: (k, 3, 3), and their sizes."""
+        left, right = _binomials(x), _binomials(y)
+        return (
+            np.einsum("kai,kij,kbj->kab", left, self.coefficients[cells], right),
+            np.einsum("kai,kij,kbj->kab", np.abs(left), self.sizes[cells], np.abs(right)),
+        )
+
+
+def _powers(x: Array, order: int) -> Array:
+    """The derivatives of an order of 1, x, x^2: (k, 3)."""
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    rows = ([one, x, x * x], [zero, one, 2.0 * x], [zero, zero, 2.0 * one])[order]
+    return np.stack(rows, axis=1)
+
+
+def _binomials(x: Array) -> Array:
+    """B (k, 3, 3) with (x + d)^i = sum_a B[a, i] d^a."""
+    result = np.zeros((len(x), 3, 3))
+    result[:, [0, 1, 2], [0, 1, 2]] = 1.0
+    result[:, 0, 1], result[:, 0, 2], result[:, 1, 2] = x, x * x, 2.0 * x
+    return result
+
+
+def make_tables(frame: Frame, places: Array) -> Tables:
+    """The tables of the cells around places (F, 2) in (x, y). The loss must be squares."""
+    objective = frame.slice.objective
+    scale = objective.loss.scale
+    if scale is None:
+        raise ValueError(f"the loss {objective.loss.name} is no sum of squares")
+    y = objective.data.targets
+    coefficients, sizes = np.empty((2, len(places), 3, 3))
+    widths = objective.network.widths[frame.lower :]
+    for block in blocks(len(places), 8 * len(y) * max(widths)):
+        A = outputs_at(frame, places[block])[:, frame.input_of]
+        terms = np.abs(A)
+        A[..., 0] -= y
+        terms[..., 0] += np.abs(y)
+        coefficients[block] = scale * _square(A)
+        sizes[block] = scale * _square(terms)
+    return Tables(coefficients, sizes)
+
+
+def _square(A: Array) -> Array:
+    """The table (f, 3, 3) of the sum of (A0 + A1 x + A2 y + A3 x y)^2, A (f, N, n, 4)."""
+    flat = A.reshape(len(A), -1, 4)
+    G = flat.swapaxes(1, 2) @ flat
+    table = np.zeros((len(A), 3, 3))
+    exponents = ((0, 0), (1, 0), (0, 1), (1, 1))
+    for a, (i, j) in enumerate(exponents):
+        for b, (k, m) in enumerate(exponents):
+            table[:, i + k, j + m] += G[:, a, b]
+    return table
+
+
+def outputs_at(frame: Frame, places: Array) -> Array:
+    """The outputs around places (f, 2) in (x, y) as bilinear functions: (f, m, n_L, 4)."""
+    network = frame.slice.objective.network
+    at = np.stack([np.ones(len(places)), *places.T, places[:, 0] * places[:, 1]], axis=1)
+    a = np.zeros((1, *frame.inputs.shape, 4))
+    a[..., 0] = frame.inputs
+    for layer in range(frame.lower, network.depth + 1):
+        W, b = frame.slice.origin.get(layer, network.weights[layer - 1]), network.biases[layer - 1]
+        h = np.einsum("on,fmnk->fmok", W, a)
+        if layer == frame.lower:
+            h[..., 1] += np.einsum("on,fmn->fmo", frame.along_x, a[..., 0])
+        if layer == frame.higher:
+            h[..., 2:] += np.einsum("on,fmnk->fmok", frame.along_y, a[..., :2])
+        if b is not None:
+            h[..., 0] += b
+        f = network.transfers[layer - 1]
+        piece = f.piece(np.einsum("fmok,fk->fmo", np.broadcast_to(h, (len(at), *h.shape[1:])), at))
+        a = np.array(f.slopes)[piece][..., None] * h
+        a[..., 0] += np.array(f.intercepts)[piece]
+    return np.asarray(a)

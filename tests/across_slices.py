@@ -1,0 +1,46 @@
+"""Random across-layers slices, many of them degenerate, that the tests of exact surfaces share."""
+
+from typing import Literal
+
+import numpy as np
+from oracles import PIECEWISE_LINEAR
+
+from surfacecli.geometry.slices import Slice, Window, make_slice
+from surfacecli.network.data import Data, Objective, random_data
+from surfacecli.network.losses import LOSSES
+from surfacecli.network.model import Network, random_network
+from surfacecli.network.transfers import TRANSFERS
+
+#: Neither square nor symmetric: a transpose would show.
+WINDOW = Window(-1.5, 2.0, -1.0, 1.25)
+
+
+def random_across_slice(seed: int, widest: int = 3, loss: str = "squared") -> Slice:
+    """A net of depth 2 to 4: a third with whole-number weights, a third with equal data.
+
+    Whole numbers make dead units, concurrent kinks, plateaus and valleys.
+    """
+    rng = np.random.default_rng(seed)
+    depth = int(rng.integers(2, 5))
+    widths = rng.integers(1, widest + 1, size=depth + 1)
+    transfers = [TRANSFERS[str(name)] for name in rng.choice(PIECEWISE_LINEAR, size=depth)]
+    network = random_network(widths, transfers, seed, bool(rng.integers(2)))
+    if rng.integers(3) == 0:
+        network = Network(
+            tuple(np.round(2 * W) for W in network.weights),
+            tuple(None if b is None else np.round(2 * b) for b in network.biases),
+            network.transfers,
+        )
+    data = random_data(int(rng.integers(1, 5)), int(widths[0]), int(widths[-1]), seed, loss)
+    if rng.integers(3) == 0:
+        # Equal data, and data in proportion.
+        inputs = np.round(np.concatenate([data.inputs, data.inputs, 2 * data.inputs]))
+        data = Data(inputs, np.concatenate([data.targets] * 3))
+    u, v = (int(layer) for layer in rng.permutation(np.arange(1, depth + 1))[:2])
+    origin: Literal["zero", "weights"] = "zero" if rng.integers(2) else "weights"
+    objective = Objective(network, data, LOSSES[loss])
+    slice = make_slice(f"seed {seed}", objective, [u], [v], origin, seed)
+    if rng.integers(4) == 0:
+        U, V = np.round(2 * slice.along_u[u]), np.round(2 * slice.along_v[v])
+        slice = Slice(slice.name, objective, slice.origin, {u: U}, {v: V})
+    return slice

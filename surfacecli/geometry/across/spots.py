@@ -301,10 +301,10 @@ def _cut_level(
         bends.append(inside & (bend > LEVEL * bend_terms))
         t.append(poly.crossings(slopes[-1])[0])
     at = np.sort(np.concatenate(t), axis=0)  # NaN comes last
-    # Cuts that both sides have are one; those at an end are that end's.
-    near = np.diff(at, axis=0) < SAME
-    at[1:][near & (at[1:] < 1.0)] = np.nan
-    at[:-1][near & (at[1:] == 1.0) & (at[:-1] > -1.0)] = np.nan
+    # Cuts at an end are that end's; those that both sides have are one.
+    at[(np.abs(at) < 1.0) & (np.abs(at) > 1.0 - SAME)] = np.nan
+    at = np.sort(at, axis=0)
+    at[1:][np.diff(at, axis=0) < SAME] = np.nan
     at = np.sort(at, axis=0)
     row, which = np.nonzero(np.abs(at) < 1.0)
     cut_t = at[row, which]

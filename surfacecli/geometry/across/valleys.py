@@ -18,8 +18,9 @@ from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
 
-#: Pieces shorter than this, in windows, are rounding.
-SHORTEST = 1e-11
+#: Pieces shorter than this along x, in windows, are rounding: near a double root of q2 the signs of
+#: slopes in y are, as far as the square root of the spacing of numbers.
+SHORTEST = 1e-7
 #: How far from an end at which q2 is 0 a valley is looked at, in lengths of the piece.
 LIMIT = 1e-7
 
@@ -87,8 +88,7 @@ def _curved(cells: AcrossCells, tables: Tables, curved: Indices) -> tuple[Indice
     )
     y = np.stack([_end(tables, cell[which], x[:, k], x[:, 1 - k]) for k in (0, 1)], axis=1)
     ends = np.stack([x, y], axis=2)
-    extent = [np.diff(cells.frame.x)[0], np.diff(cells.frame.y)[0]]
-    long = (np.abs(ends[:, 1] - ends[:, 0]) > SHORTEST * np.array(extent)).any(axis=1)
+    long = x[:, 1] - x[:, 0] > SHORTEST * (cells.frame.x[1] - cells.frame.x[0])
     return patch[which][long], ends[long]
 
 

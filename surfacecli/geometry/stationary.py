@@ -26,6 +26,7 @@ class StationaryPoint:
     smallest first, None where there is no one Hessian. `extent`: u0, u1, v0, v1 of a set's bounding
     box. `on_border`: on the border of the window, and a minimum or maximum of what lies inside it.
     `kinks`: (layer, unit, data point), each from 1, of what makes the kink, where that is known.
+    `downhill`: of a smooth saddle, the unit vector (there and back) in which E bends down most.
     `area` of a plateau; `outline` of a set: segments, a plateau's rim or a valley's course.
     """
 
@@ -43,6 +44,7 @@ class StationaryPoint:
     kinks: tuple[tuple[int, int, int], ...] = ()
     area: float | None = None
     outline: tuple[tuple[tuple[float, float], tuple[float, float]], ...] = ()
+    downhill: tuple[float, float] | None = None
 
     @property
     def is_set(self) -> bool:

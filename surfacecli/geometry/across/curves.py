@@ -42,6 +42,13 @@ def rise(curves: Array, x: Array, step: Array) -> Array:
         )
 
 
+def from_place(curves: Array, x: Array) -> Array:
+    """Curves (..., 4) with x counted from x (...)."""
+    moved = np.array(curves)
+    moved[..., 0::2] += x[..., None] * moved[..., 1::2]
+    return moved
+
+
 def clean(functions: Array, reach: tuple[float, float]) -> Array:
     """Bilinear functions (..., 4) with coefficients that are rounding alone set to 0."""
     scale = np.array([1.0, reach[0], reach[1], reach[0] * reach[1]])

@@ -49,9 +49,11 @@ def find_chain_turns(cells: AcrossCells, tables: Tables) -> ChainTurns:
     cell = np.where(chains.above >= 0, chains.above, chains.below)
     ends = nodes.place[chains.ends]
     table, sizes = tables.coefficients[cell], tables.sizes[cell]
-    curve, low, high = chains.curve.copy(), ends[:, 0, 0].copy(), ends[:, 1, 0].copy()
+    centre = tables.centre[cell]
+    curve = bent.from_place(chains.curve, centre)
+    low, high = ends[:, 0, 0] - centre, ends[:, 1, 0] - centre
     falling = np.zeros(len(curve), dtype=np.bool_)
-    upright = _is_upright(curve, ends)
+    upright = _is_upright(chains.curve, ends)
     if upright.any():
         table, sizes = table.copy(), sizes.copy()
         table[upright] = table[upright].swapaxes(1, 2)
@@ -80,7 +82,7 @@ def find_chain_turns(cells: AcrossCells, tables: Tables) -> ChainTurns:
     place = middle[chain] + half[chain] * t[found]
     # Of an upright chain the place is y: x is on the curve x(y).
     other = bent.heights(curve[chain], place)
-    x = np.where(upright[chain], other, place)
+    x = np.where(upright[chain], other, place) + centre[chain]
     dip = rising[found]
     order = np.lexsort((x, chain))
     return ChainTurns(constant, signs, chain[order], x[order], dip[order], cell)

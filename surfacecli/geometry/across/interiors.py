@@ -66,7 +66,10 @@ def find_interiors(cells: AcrossCells, tables: Tables) -> Interiors:
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
     q, size = (
         [poly.substitute(T[:, :, j].T, at, half) for j in range(3)]
-        for T, at in ((tables.coefficients, middle), (tables.sizes, np.abs(middle)))
+        for T, at in (
+            (tables.coefficients, middle - tables.centre),
+            (tables.sizes, np.abs(middle - tables.centre)),
+        )
     )
     # Against the terms of E itself: a slope in y or x that is rounding is none.
     slope_terms = [poly.size_within(s) for s in size]
@@ -96,9 +99,9 @@ def find_interiors(cells: AcrossCells, tables: Tables) -> Interiors:
     x = np.concatenate([x, middle[saddle] + half[saddle] * saddle_t])
     y, cell = np.concatenate([y, saddle_y]), np.concatenate([cell, saddle])
     index = np.concatenate([index, np.full(len(saddle), -1)])
+    x, y = _polish(cells, tables, cell, x, y)
     inside = _inside(cells, cell, x, y)
     cell, x, y, index = cell[inside], x[inside], y[inside], index[inside]
-    x, y = _polish(cells, tables, cell, x, y)
     valley, valley_t = lines[1]
     bottom = flat & ~still
     turn = np.where(bottom, -q[0][1] / np.where(bottom, 2.0 * q[0][2], 1.0), np.nan)

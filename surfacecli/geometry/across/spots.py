@@ -50,14 +50,21 @@ class Spots:
 class LevelPieces:
     """The pieces of constant edges: on `CHAIN` or `GAP`, and which.
 
-    falls (k,): how many sides fall; rises: whether one does; steep: no side has a slope of 0.
+    falls (k,): how many sides fall; rises (k,): whether one rises; crossed (k,): one falls, the
+    other rises, neither with a slope of 0; kinked (k,): some side has a slope that is not 0.
     """
 
     on: Indices
     number: Indices
     falls: Indices
     rises: Flags
-    steep: Flags
+    crossed: Flags
+    kinked: Flags
+
+    @property
+    def index(self) -> Indices:
+        """Of a piece, an open segment: 1 less the sides that fall, and that times -1."""
+        return np.asarray(self.falls - 1)
 
 
 def find_spots(
@@ -217,12 +224,12 @@ def _round_gaps(
     sectors.sector(spot, UP + 1, -1, gaps.cell[0, edge], vertical, vertical)
 
 
-Pieces = tuple[Indices, Indices, Flags, Flags]
+Pieces = tuple[Indices, Indices, Flags, Flags, Flags]
 
 
 def _cut_chains(
     cells: AcrossCells, tables: Tables, turns: ChainTurns
-) -> tuple[tuple[Indices, Array], tuple[Indices, Indices, Indices, Flags, Flags]]:
+) -> tuple[tuple[Indices, Array], tuple[Indices, Indices, Indices, Flags, Flags, Flags]]:
     """Cuts of the constant chains (their numbers, and x), and the pieces between.
 
     On a curve the slope of E in y is (q1 d - 2 q2 n) / d, a cubic.
@@ -233,11 +240,15 @@ def _cut_chains(
     curve = chains.curve[chain]
     sides = []
     for cell in (chains.below[chain], chains.above[chain]):
+        local, local_middle = (
+            bent.from_place(curve, tables.centre[cell]),
+            middle - tables.centre[cell],
+        )
         slope, terms = (
             slope_in_y(T[cell], c, at, half, minus)
             for T, c, at, minus in (
-                (tables.coefficients, curve, middle, -1.0),
-                (tables.sizes, np.abs(curve), np.abs(middle), 1.0),
+                (tables.coefficients, local, local_middle, -1.0),
+                (tables.sizes, np.abs(local), np.abs(local_middle), 1.0),
             )
         )
         q, size = tables.in_y(cell, middle)
@@ -256,7 +267,7 @@ def slope_in_y(table: Array, curve: Array, middle: Array, half: Array, minus: fl
 
 def _cut_gaps(
     cells: AcrossCells, tables: Tables, gaps: GapTurns
-) -> tuple[tuple[Indices, Array], tuple[Indices, Indices, Indices, Flags, Flags]]:
+) -> tuple[tuple[Indices, Array], tuple[Indices, Indices, Indices, Flags, Flags, Flags]]:
     """Cuts of the constant gaps (their numbers, and y), and the pieces between."""
     edge = np.flatnonzero(gaps.constant)
     lower = cells.gaps.lower[gaps.edge[edge]]
@@ -289,8 +300,7 @@ def _cut_level(
 
     Of each side: the slope of E across the edge, towards larger y or x, as polynomials in t; the
     size of its terms; the second derivative and its size; whether there is a cell. Gives which
-    edges are cut, at which t, and of the pieces: the edge, how many sides fall, whether one rises,
-    and whether both have slopes that are not 0.
+    edges are cut, at which t, and of the pieces: the edge, and the last four of `LevelPieces`.
     """
     count = len(sides[0][1])
     t = [-np.ones((1, count)), np.ones((1, count))]
@@ -311,10 +321,11 @@ def _cut_level(
     row, piece = np.nonzero(at[1:] > at[:-1])
     inner = 0.5 * (at[1:] + at[:-1])[row, piece]
     falls, rises = np.zeros(len(piece), dtype=np.intp), np.zeros(len(piece), dtype=np.bool_)
-    steep = np.ones(len(piece), dtype=np.bool_)
+    steep = np.zeros(len(piece), dtype=np.intp)
     for slope, bend, outward in zip(slopes, bends, (-1.0, 1.0), strict=True):
         value = outward * poly.evaluate_polynomials(slope[:, piece], inner)
         falls += value < 0
         rises |= (value > 0) | ((value == 0) & bend[piece])
-        steep &= value != 0
-    return which, cut_t, (piece, falls, rises, steep)
+        steep += value != 0
+    crossed = (steep == 2) & (falls == 1)
+    return which, cut_t, (piece, falls, rises, crossed, steep > 0)

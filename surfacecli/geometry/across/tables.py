@@ -2,7 +2,8 @@
 
 In a cell the outputs are bilinear, o = A0 + A1 x + A2 y + A3 x y, so with squares as loss
 E = scale sum (o - t)^2 is q0(x) + q1(x) y + q2(x) y^2, each q a quadratic in x, and q2 >= 0: for
-each x, E is convex in y.
+each x, E is convex in y. Every cell counts x from a place of its own: near x where all units that
+y reaches are 0, q1 and q2 are small, and as polynomials in x itself they would be all rounding.
 """
 
 from dataclasses import dataclass
@@ -16,20 +17,25 @@ from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
 
+#: What is left of terms that cancel counts, in sizes, for this share of them: the ratio of rounding
+#: to the tolerance that sizes are multiplied by.
+CANCELLED = 2e-4
+
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Coefficients (F, 3, 3) of x^i y^j, and the sizes (F, 3, 3) of the terms in them.
+    """Coefficients (F, 3, 3) of (x - centre)^i y^j, and the sizes (F, 3, 3) of the terms in them.
 
-    `cells` (k,) below counts cells, `x` and `y` fit (k,).
+    centre (F,). `cells` (k,) below counts cells, `x` and `y` fit (k,).
     """
 
+    centre: Array
     coefficients: Array
     sizes: Array
 
     def in_y(self, cells: Indices, x: Array, order: int = 0) -> tuple[Array, Array]:
         """The coefficients (k, 3) of 1, y, y^2 in the x-derivative of E of an order; their sizes."""
-        powers = _powers(x, order)
+        powers = _powers(x - self.centre[cells], order)
         return (
             np.einsum("kij,ki->kj", self.coefficients[cells], powers),
             np.einsum("kij,ki->kj", self.sizes[cells], np.abs(powers)),
@@ -63,7 +69,7 @@ class Tables:
 
     def shifted(self, cells: Indices, x: Array, y: Array) -> tuple[Array, Array]:
         """The tables around points, of (x + dx)^i (y + dy)^j: (k, 3, 3), and their sizes."""
-        left, right = _binomials(x), _binomials(y)
+        left, right = _binomials(x - self.centre[cells]), _binomials(y)
         return (
             np.einsum("kai,kij,kbj->kab", left, self.coefficients[cells], right),
             np.einsum("kai,kij,kbj->kab", np.abs(left), self.sizes[cells], np.abs(right)),
@@ -96,12 +102,18 @@ def make_tables(frame: Frame, places: Array) -> Tables:
     widths = objective.network.widths[frame.lower :]
     for block in blocks(len(places), 8 * len(y) * max(widths)):
         A = outputs_at(frame, places[block])[:, frame.input_of]
+        at = places[block, 0][:, None, None]
         terms = np.abs(A)
         A[..., 0] -= y
         terms[..., 0] += np.abs(y)
+        A[..., 0::2] += at[..., None] * A[..., 1::2]
+        terms[..., 0::2] += np.abs(at)[..., None] * terms[..., 1::2]
+        # What cancels in an output leaves rounding of its terms, times what that is multiplied by.
+        terms *= CANCELLED
+        terms += np.abs(A)
         coefficients[block] = scale * _square(A)
         sizes[block] = scale * _square(terms)
-    return Tables(coefficients, sizes)
+    return Tables(places[:, 0].copy(), coefficients, sizes)
 
 
 def _square(A: Array) -> Array:

@@ -56,10 +56,9 @@ def _curved(cells: AcrossCells, tables: Tables, curved: Indices) -> tuple[Indice
     slab, cell = slabs.slab_of_patch[patch], cells.cell[patch]
     low, high = slabs.x[slab], slabs.x[slab + 1]
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
-    table = tables.coefficients[cell]
-    sides = [
-        slope_in_y(table, slabs.curves[slabs.below[patch] + k], middle, half, -1.0) for k in (0, 1)
-    ]
+    centre, table = tables.centre[cell], tables.coefficients[cell]
+    beside = [bent.from_place(slabs.curves[slabs.below[patch] + k], centre) for k in (0, 1)]
+    sides = [slope_in_y(table, curve, middle - centre, half, -1.0) for curve in beside]
     ends = np.ones((1, len(patch)))
     t = np.concatenate([-ends, *(poly.crossings(side)[0] for side in sides), ends])
     t = np.sort(t, axis=0)

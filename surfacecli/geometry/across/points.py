@@ -1,0 +1,284 @@
+"""All stationary points of an across-layers slice, with their audit.
+
+Single points: nodes, turns of E along edges and points inside cells whose index is not 0. Sets:
+level edges, valleys and level cells, put together where they touch, one entry each.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfacecli.geometry.across.cells import AcrossCells, find_across_cells
+from surfacecli.geometry.across.edges import find_chain_turns, find_gap_turns
+from surfacecli.geometry.across.interiors import find_interiors
+from surfacecli.geometry.across.sets import Found, find_groups, is_regular, read_group
+from surfacecli.geometry.across.spots import CHAIN, GAP, NODE, find_spots
+from surfacecli.geometry.across.tables import Tables, make_tables
+from surfacecli.geometry.across.valleys import find_courses
+from surfacecli.geometry.exact.points import Audit
+from surfacecli.geometry.slices import Slice, Window
+from surfacecli.geometry.stationary import PointKind, StationaryPoint
+from surfacecli.geometry.surface import differentiate, evaluate, linear_pieces
+from surfacecli.network.transfers import Array
+
+Indices = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+Place = tuple[float, float, float]
+
+#: A gradient counts as 0 on all sides below this times the size of its terms.
+SMOOTH = 1e-10
+#: A cell's table and the forward pass agree within this, relative to the largest E.
+AGREE = 1e-9
+#: Round a point at this distance, in windows, the units that change their pieces make its kink.
+RING = 1e-7
+#: Points whose rings are looked at together.
+TOGETHER = 256
+
+
+@dataclass(frozen=True, eq=False)
+class AcrossExact:
+    """Everything about an across-layers slice: cells, E in them, points, audit, extremes.
+
+    `curvatures` (F, 2): the eigenvalues of E's Hessian, smallest first, at the `inner_points`.
+    """
+
+    found: Found
+    points: tuple[StationaryPoint, ...]
+    border: tuple[StationaryPoint, ...]
+    audit: Audit
+    lowest: Place
+    highest: Place
+
+    @property
+    def cells(self) -> AcrossCells:
+        return self.found.cells
+
+    @property
+    def tables(self) -> Tables:
+        return self.found.tables
+
+
+def examine_across(slice: Slice, window: Window) -> AcrossExact:
+    """Find all stationary points of a window of an across-layers slice of a piecewise-linear net.
+
+    The loss must be squares. Raises `ValueError` where the slice is not across two layers or the
+    loss is another.
+    """
+    cells = find_across_cells(slice, window)
+    tables = make_tables(cells.frame, cells.slabs.inner_points()[cells.largest])
+    chains, gaps = find_chain_turns(cells, tables), find_gap_turns(cells, tables)
+    spots, pieces = find_spots(cells, tables, chains, gaps)
+    inside = find_interiors(cells, tables)
+    courses = find_courses(cells, tables, inside)
+    found = Found(cells, tables, chains, gaps, spots, pieces, inside, courses)
+    points = _read_points(found)
+    spots_error = tables.value(_cell_of_spots(found), spots.x, spots.y)
+    inside_error = tables.value(inside.cell, inside.x, inside.y)
+    places = cells.frame.swap(
+        np.stack([np.append(spots.x, inside.x), np.append(spots.y, inside.y)], axis=1)
+    )
+    values = np.concatenate([spots_error, inside_error])
+    return AcrossExact(
+        found,
+        _sorted([p for p in points if not p.on_border]),
+        _sorted([p for p in points if p.on_border]),
+        Audit(found.index, _disputed(found)),
+        _lowest(points, places, values),
+        _place(places, values, int(values.argmax())),
+    )
+
+
+def _read_points(found: Found) -> list[StationaryPoint]:
+    groups = find_groups(found)
+    in_set = np.zeros(len(found.spots.x), dtype=np.bool_)
+    result = []
+    for group in groups:
+        in_set[group.spots] = True
+        if not is_regular(found, group):
+            point = read_group(found, group)
+            # On the border a shoulder is a regular set.
+            if not (point.on_border and point.kind == "shoulder"):
+                result.append(point)
+    result += _inner_points(found)
+    rounds = found.spots.rounds
+    wanted = (rounds.index != 0) | (rounds.everywhere & _outer(found))
+    return result + _spot_points(found, np.flatnonzero(wanted & ~in_set))
+
+
+def _outer(found: Found) -> Flags:
+    """Which spots lie on the window's border."""
+    (x0, x1), (y0, y1) = found.cells.frame.x, found.cells.frame.y
+    x, y = found.spots.x, found.spots.y
+    return np.asarray((x == x0) | (x == x1) | (y == y0) | (y == y1))
+
+
+def _cell_of_spots(found: Found) -> Indices:
+    """A cell that each spot belongs to."""
+    spots, cells = found.spots, found.cells
+    result = np.empty(len(spots.x), dtype=np.intp)
+    chain, gap, node = (spots.on == k for k in (CHAIN, GAP, NODE))
+    result[chain] = found.chains.cell[spots.number[chain]]
+    result[gap] = found.gaps.cell[:, spots.number[gap]].max(axis=0)
+    beside = np.full(len(cells.nodes.bound), -1)
+    for end in (0, 1):
+        beside[cells.chains.ends[:, end]] = found.chains.cell
+    edge = cells.gaps.lower[found.gaps.edge]
+    for step in (0, 1):
+        beside[edge + step] = found.gaps.cell.max(axis=0)
+    result[node] = beside[spots.number[node]]
+    return result
+
+
+def _spot_points(found: Found, wanted: Indices) -> list[StationaryPoint]:
+    """The stationary points at spots."""
+    spots, rounds, frame = found.spots, found.spots.rounds, found.cells.frame
+    outer = _outer(found)
+    residual = _residuals(found, wanted)
+    places = frame.swap(np.stack([spots.x, spots.y], axis=1)[wanted])
+    errors = found.tables.value(_cell_of_spots(found)[wanted], spots.x[wanted], spots.y[wanted])
+    kinks = find_kinks_at(frame.slice, frame.window, places)
+    result = []
+    for k, (spot, (u, v)) in enumerate(zip(wanted.tolist(), places.tolist(), strict=True)):
+        kind: PointKind = "saddle"
+        if not rounds.falls[spot]:
+            kind = "minimum"
+        elif rounds.everywhere[spot]:
+            kind = "maximum"
+        smooth = bool(residual[k] >= 0.0) and not outer[spot]
+        result.append(
+            StationaryPoint(
+                u,
+                v,
+                float(errors[k]),
+                kind,
+                "vertex" if spots.on[spot] == NODE else "edge",
+                smooth=smooth,
+                index=int(rounds.index[spot]),
+                residual=float(residual[k]) if smooth else None,
+                on_border=bool(outer[spot]),
+                kinks=kinks[k],
+            )
+        )
+    return result
+
+
+def _residuals(found: Found, wanted: Indices) -> Array:
+    """The largest slope round each of some spots where it is 0 in all cells there, else -1."""
+    spots, cells = found.spots, found.cells
+    result = np.zeros(len(wanted))
+    chains, nodes = cells.chains, cells.nodes
+    for k, spot in enumerate(wanted.tolist()):
+        number = spots.number[spot]
+        if spots.on[spot] == CHAIN:
+            beside = [chains.below[number], chains.above[number]]
+        elif spots.on[spot] == GAP:
+            beside = list(found.gaps.cell[:, number])
+        else:
+            at = [np.arange(nodes.first[s, number], nodes.last[s, number]) for s in (0, 1)]
+            chain = cells.chain_of[np.concatenate(at)]
+            beside = [*chains.below[chain], *chains.above[chain]]
+            own = (cells.gaps.lower == number) | (cells.gaps.lower == number - 1)
+            own &= nodes.bound[cells.gaps.lower] == nodes.bound[number]
+            patch = cells.gaps.patch[:, own]
+            beside += list(cells.cell[patch[patch >= 0]])
+        cell = np.unique([c for c in beside if c >= 0]).astype(np.intp)
+        x, y = np.full(len(cell), spots.x[spot]), np.full(len(cell), spots.y[spot])
+        gradient, size = found.tables.gradient(cell, x, y)
+        level = (np.abs(gradient) <= SMOOTH * size).all()
+        result[k] = np.abs(gradient).max(initial=0.0) if level else -1.0
+    return result
+
+
+def _inner_points(found: Found) -> list[StationaryPoint]:
+    """The stationary points inside cells; gradient and Hessian by forward propagation."""
+    inside, frame = found.inside, found.cells.frame
+    places = frame.swap(np.stack([inside.x, inside.y], axis=1))
+    at = differentiate(frame.slice, places[:, 0], places[:, 1])
+    eigenvalues, vectors = np.linalg.eigh(at.hessian)
+    result = []
+    for k, (u, v) in enumerate(places.tolist()):
+        saddle = inside.index[k] < 0
+        result.append(
+            StationaryPoint(
+                u,
+                v,
+                float(at.error[k]),
+                "saddle" if saddle else "minimum",
+                "cell",
+                smooth=True,
+                index=int(inside.index[k]),
+                residual=float(np.hypot(*at.gradient[k])),
+                eigenvalues=(float(eigenvalues[k, 0]), float(eigenvalues[k, 1])),
+                downhill=_direction(vectors[k, :, 0]) if saddle else None,
+            )
+        )
+    return result
+
+
+def _direction(vector: Array) -> tuple[float, float]:
+    """A unit vector, with its larger part positive: of two opposite ones always the same."""
+    sign = np.sign(vector[np.abs(vector).argmax()])
+    return float(sign * vector[0]), float(sign * vector[1])
+
+
+def find_kinks_at(
+    slice: Slice, window: Window, places: Array
+) -> list[tuple[tuple[int, int, int], ...]]:
+    """(layer, unit, data point), from 1, of what changes its piece round places (k, 2) in (u, v)."""
+    network, samples = slice.objective.network, len(slice.objective.data)
+    widths = network.widths[slice.first_moved :]
+    layer = np.repeat(np.arange(slice.first_moved, network.depth + 1), [samples * n for n in widths])
+    within = np.concatenate([np.arange(samples * n) for n in widths])
+    width = np.array(network.widths)[layer]
+    labels = np.stack([layer, within % width + 1, within // width + 1], axis=1)
+    angle = np.linspace(0.0, 2.0 * np.pi, 24, endpoint=False) + 0.1
+    ring = RING * np.stack(
+        [(window.u1 - window.u0) * np.cos(angle), (window.v1 - window.v0) * np.sin(angle)], axis=1
+    )
+    result: list[tuple[tuple[int, int, int], ...]] = []
+    for start in range(0, len(places), TOGETHER):
+        some = places[start : start + TOGETHER]
+        at = (some[:, None] + ring).reshape(-1, 2)
+        pieces = linear_pieces(slice, at[:, 0], at[:, 1]).reshape(len(some), len(ring), -1)
+        changes = (pieces != pieces[:, :1]).any(axis=1)
+        for row in changes:
+            own = labels[row]
+            own = own[np.lexsort((own[:, 2], own[:, 1], own[:, 0]))]
+            result.append(tuple((int(a), int(b), int(c)) for a, b, c in own))
+    return result
+
+
+def _disputed(found: Found) -> int:
+    """How many cells two roads differ on: E by the forward pass, and the sign of the Hessian.
+
+    A kink that was missed shows up in the first: the cell's table cannot be right on both sides.
+    """
+    cells, slabs, inside = found.cells, found.cells.slabs, found.inside
+    points = slabs.inner_points()
+    here = found.tables.value(cells.cell, points[:, 0], points[:, 1])
+    at = cells.frame.swap(points)
+    there = evaluate(cells.frame.slice, at[:, 0], at[:, 1])
+    wrong = cells.cell[np.abs(here - there) > AGREE * max(np.abs(there).max(), 1e-300)]
+    H = found.tables.hessian(inside.cell, inside.x, inside.y)
+    product, mixed = H[:, 0, 0] * H[:, 1, 1], H[:, 0, 1] ** 2
+    clear = np.abs(product - mixed) > AGREE * (np.abs(product) + mixed)
+    other = clear & (np.sign(product - mixed) != inside.index)
+    return len(np.unique(np.concatenate([wrong, inside.cell[other]])))
+
+
+def _lowest(points: list[StationaryPoint], places: Array, values: Array) -> Place:
+    """E is convex along one axis in each cell: lowest at a spot, inside a cell, or on a set."""
+    at = np.concatenate([places, np.array([[p.u, p.v] for p in points]).reshape(-1, 2)])
+    every = np.concatenate([values, [p.error for p in points]])
+    return _place(at, every, int(every.argmin()))
+
+
+def _place(places: Array, values: Array, k: int) -> Place:
+    return float(places[k, 0]), float(places[k, 1]), float(values[k])
+
+
+def _sorted(points: list[StationaryPoint]) -> tuple[StationaryPoint, ...]:
+    return tuple(sorted(points, key=lambda p: (p.error, p.u, p.v)))
+
+

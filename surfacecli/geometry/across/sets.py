@@ -1,0 +1,285 @@
+"""Stationary sets of an across-layers slice: level edges, valleys and level cells that touch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfacecli.geometry.across import curves as bent
+from surfacecli.geometry.across.cells import AcrossCells
+from surfacecli.geometry.across.edges import ChainTurns, GapTurns
+from surfacecli.geometry.across.interiors import Interiors, bed
+from surfacecli.geometry.across.spots import CHAIN, GAP, NODE, LevelPieces, Spots
+from surfacecli.geometry.across.tables import Tables
+from surfacecli.geometry.across.valleys import Courses
+from surfacecli.geometry.exact.groups import connect
+from surfacecli.geometry.stationary import PointKind, StationaryPoint
+from surfacecli.network.transfers import Array
+
+Indices = NDArray[np.intp]
+
+#: A valley ends at the spot nearest to its end, if that is nearer than this, in windows.
+AT_SPOT = 1e-6
+#: Segments that a curve is drawn with.
+SEGMENTS = 24
+#: Points and weights for areas.
+GAUSS = np.polynomial.legendre.leggauss(12)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """All that was found of a slice: cells, tables, and what lies on edges and inside."""
+
+    cells: AcrossCells
+    tables: Tables
+    chains: ChainTurns
+    gaps: GapTurns
+    spots: Spots
+    pieces: LevelPieces
+    inside: Interiors
+    courses: Courses
+
+    @property
+    def index(self) -> int:
+        """The Euler integral of the index over the window."""
+        total = self.spots.rounds.index.sum() + self.pieces.index.sum()
+        total += self.inside.index.sum() + self.inside.level.sum()
+        return int(total) - len(self.courses) + len(self.courses.joined)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Strata that touch: the numbers of spots, level pieces, courses and level cells."""
+
+    spots: Indices
+    pieces: Indices
+    courses: Indices
+    cells: Indices
+
+
+def find_groups(found: Found) -> list[Group]:
+    """The stationary sets, each with all of its strata."""
+    counts = [len(found.spots.x), len(found.pieces.on), len(found.courses), len(found.cells)]
+    begin = np.cumsum([0, *counts])
+    links = [*_piece_links(found, begin), *_course_links(found, begin), *_cell_links(found, begin)]
+    joined = np.concatenate([np.zeros((0, 2), dtype=np.intp), *links])
+    own = [begin[1] + np.arange(counts[1]), begin[2] + np.arange(counts[2])]
+    own.append(begin[3] + np.flatnonzero(found.inside.level))
+    alone = np.concatenate(own)
+    joined = np.concatenate([joined, np.stack([alone, alone], axis=1)])
+    if not len(joined):
+        return []
+    members, position = np.unique(joined, return_inverse=True)
+    name = connect(len(members), position.reshape(-1, 2))
+    order = np.argsort(name, kind="stable")
+    parts = np.split(members[order], np.flatnonzero(np.diff(name[order])) + 1)
+    return [
+        Group(*(part[(part >= a) & (part < b)] - a for a, b in zip(begin[:-1], begin[1:], strict=True)))
+        for part in parts
+    ]
+
+
+def _piece_links(found: Found, begin: Indices) -> list[Indices]:
+    """Level pieces with the nodes at the ends of their edges, and with the cuts between."""
+    spots, pieces, cells = found.spots, found.pieces, found.cells
+    at_nodes = np.flatnonzero(spots.on == NODE)
+    spot_of = np.zeros(len(cells.nodes.bound), dtype=np.intp)
+    spot_of[spots.number[at_nodes]] = at_nodes
+    links = []
+    lower = cells.gaps.lower[found.gaps.edge]
+    for on, ends in ((CHAIN, cells.chains.ends), (GAP, np.stack([lower, lower + 1], axis=1))):
+        own = np.flatnonzero(pieces.on == on)
+        for k in (0, 1):
+            links.append(np.stack([begin[1] + own, spot_of[ends[pieces.number[own], k]]], axis=1))
+        # All pieces of an edge hang together by its cuts: each with the first of the edge.
+        first = np.full(len(ends), -1)
+        first[pieces.number[own][::-1]] = own[::-1]
+        links.append(np.stack([begin[1] + own, begin[1] + first[pieces.number[own]]], axis=1))
+        cut = np.flatnonzero((spots.on == on) & spots.level)
+        links.append(np.stack([cut, begin[1] + first[spots.number[cut]]], axis=1))
+    return links
+
+
+def _course_links(found: Found, begin: Indices) -> list[Indices]:
+    """Courses with each other where they go on, else with the spots at their ends."""
+    courses, spots, frame = found.courses, found.spots, found.cells.frame
+    links = [begin[2] + courses.joined]
+    goes_on = np.zeros((len(courses), 2), dtype=np.bool_)
+    goes_on[courses.joined[:, 0], 1] = True
+    goes_on[courses.joined[:, 1], 0] = True
+    extent = np.array([frame.x[1] - frame.x[0], frame.y[1] - frame.y[0]])
+    places = np.stack([spots.x, spots.y], axis=1) / extent
+    for course, k in np.argwhere(~goes_on):
+        distance = np.abs(places - courses.ends[course, k] / extent).max(axis=1)
+        nearest = int(distance.argmin())
+        if distance[nearest] < AT_SPOT:
+            links.append(np.array([[begin[2] + course, nearest]]))
+    return links
+
+
+def _cell_links(found: Found, begin: Indices) -> list[Indices]:
+    """Level cells with the level pieces round them."""
+    pieces, chains = found.pieces, found.cells.chains
+    links = []
+    for on, sides in ((CHAIN, (chains.below, chains.above)), (GAP, tuple(found.gaps.cell))):
+        own = np.flatnonzero(pieces.on == on)
+        for cell in sides:
+            beside = cell[pieces.number[own]]
+            level = (beside >= 0) & found.inside.level[beside]
+            links.append(np.stack([begin[1] + own[level], begin[3] + beside[level]], axis=1))
+    return links
+
+
+def is_regular(found: Found, group: Group) -> bool:
+    """Whether E only passes through a group: level edges inside that it crosses downhill."""
+    if len(group.courses) or len(group.cells) or _on_border(found, group.pieces).any():
+        return False
+    level = found.spots.rounds.index[group.spots]
+    return bool(found.pieces.crossed[group.pieces].all() and not level.any())
+
+
+def read_group(found: Found, group: Group) -> StationaryPoint:
+    """The stationary point that stands for a group."""
+    spots, pieces, frame = found.spots, found.pieces, found.cells.frame
+    rounds = spots.rounds
+    joints = np.isin(found.courses.joined[:, 0], group.courses).sum()
+    index = (
+        rounds.index[group.spots].sum()
+        + pieces.index[group.pieces].sum()
+        + len(group.cells)
+        - len(group.courses)
+        + joints
+    )
+    falls = rounds.falls[group.spots].any() or (pieces.falls[group.pieces] > 0).any()
+    rises = (
+        rounds.rises[group.spots].any() or pieces.rises[group.pieces].any() or len(group.courses) > 0
+    )
+    kind: PointKind = "saddle" if index else "shoulder"
+    if not falls:
+        kind = "minimum"
+    elif not rises:
+        kind = "maximum"
+    lines = _lines(found, group)
+    (x, y), cell = _middle(found, group)
+    along = np.concatenate([*lines, np.array([[x, y]])])
+    low, high = frame.swap(along.min(axis=0)), frame.swap(along.max(axis=0))
+    u, v = frame.swap(np.array([x, y]))
+    error = found.tables.value(np.array([cell]), np.array([x]), np.array([y]))[0]
+    segments = [np.stack([line[:-1], line[1:]], axis=1) for line in lines]
+    outline = frame.swap(np.concatenate([np.zeros((0, 2, 2)), *segments])).tolist()
+    border = _on_border(found, group.pieces)
+    return StationaryPoint(
+        float(u),
+        float(v),
+        float(error),
+        kind,
+        "plateau" if len(group.cells) else "valley",
+        smooth=not pieces.kinked[group.pieces].any(),
+        index=int(index),
+        extent=(float(low[0]), float(high[0]), float(low[1]), float(high[1])),
+        on_border=bool(border.all()) and not len(group.courses) and not len(group.cells),
+        area=_area(found, group.cells) if len(group.cells) else None,
+        outline=tuple(((a[0], a[1]), (b[0], b[1])) for a, b in outline),
+    )
+
+
+def _on_border(found: Found, pieces: Indices) -> NDArray[np.bool_]:
+    """Which level pieces lie on the window's border."""
+    number, on = found.pieces.number[pieces], found.pieces.on[pieces]
+    chains, gaps = found.cells.chains, found.gaps
+    outer_chain = (chains.below < 0) | (chains.above < 0)
+    outer_gap = (gaps.cell < 0).any(axis=0)
+    result = np.zeros(len(pieces), dtype=np.bool_)
+    result[on == CHAIN] = outer_chain[number[on == CHAIN]]
+    result[on == GAP] = outer_gap[number[on == GAP]]
+    return result
+
+
+def _level_edges(found: Found, group: Group) -> tuple[Indices, Indices]:
+    """The chains and the edge gaps of a group, those between two of its level cells left out."""
+    number, on = found.pieces.number[group.pieces], found.pieces.on[group.pieces]
+    chain, gap = np.unique(number[on == CHAIN]), np.unique(number[on == GAP])
+    chains = found.cells.chains
+    between = np.isin(chains.below[chain], group.cells) & np.isin(chains.above[chain], group.cells)
+    amid = np.isin(found.gaps.cell[:, gap], group.cells).all(axis=0)
+    return chain[~between], gap[~amid]
+
+
+def _lines(found: Found, group: Group) -> list[Array]:
+    """The set as lines (n, 2) of places (x, y)."""
+    cells, lines = found.cells, []
+    chain, gap = _level_edges(found, group)
+    for c in chain:
+        curve = cells.chains.curve[c]
+        first, last = cells.nodes.place[cells.chains.ends[c], 0]
+        straight = curve[1] == 0 and curve[3] == 0
+        x = np.linspace(first, last, 2 if straight else SEGMENTS + 1)
+        lines.append(np.stack([x, bent.heights(curve, x)], axis=1))
+    for g in gap:
+        lower = cells.gaps.lower[found.gaps.edge[g]]
+        lines.append(cells.nodes.place[[lower, lower + 1]])
+    lines += [_course_line(found, course) for course in group.courses]
+    return lines
+
+
+def _course_line(found: Found, course: int) -> Array:
+    """A course as places along it, close where it bends."""
+    courses = found.courses
+    ends = courses.ends[course]
+    if courses.upright[course]:
+        return ends
+    cell = found.cells.cell[courses.patch[course]]
+    # Even steps along x where the valley runs flat, along y where it runs steep.
+    x = np.linspace(*ends[:, 0], 16 * SEGMENTS + 1)
+    y = bed(found.tables, np.full(len(x), cell), x)
+    y[[0, -1]] = ends[:, 1]
+    frame = found.cells.frame
+    step = np.hypot(
+        np.diff(x) / (frame.x[1] - frame.x[0]), np.diff(y) / (frame.y[1] - frame.y[0])
+    )
+    way = np.append(0.0, np.cumsum(step))
+    kept = np.unique(np.searchsorted(way, np.linspace(0.0, way[-1], SEGMENTS + 1)).clip(0, len(x) - 1))
+    return np.stack([x[kept], y[kept]], axis=1)
+
+
+def _middle(found: Found, group: Group) -> tuple[tuple[float, float], int]:
+    """A place of a set near its middle, and a cell that it belongs to."""
+    cells = found.cells
+    if len(group.cells):
+        points = cells.slabs.inner_points()[cells.largest[group.cells]]
+        areas = [_area(found, np.array([cell])) for cell in group.cells]
+        k = int(np.argmax(areas))
+        return (float(points[k, 0]), float(points[k, 1])), int(group.cells[k])
+    if len(group.courses):
+        lines = [_course_line(found, course) for course in group.courses]
+        lengths = [np.hypot(*np.diff(line, axis=0).T).sum() for line in lines]
+        k = int(np.argmax(lengths))
+        course = group.courses[k]
+        cell = int(cells.cell[found.courses.patch[course]])
+        x, y = lines[k][len(lines[k]) // 2] if len(lines[k]) > 2 else lines[k].mean(axis=0)
+        return (float(x), float(y)), cell
+    places, owners = [], []
+    for number, on in zip(found.pieces.number[group.pieces], found.pieces.on[group.pieces], strict=True):
+        if on == CHAIN:
+            x = cells.nodes.place[cells.chains.ends[number], 0].mean()
+            places.append((x, bent.heights(cells.chains.curve[number], x)))
+            owners.append(found.chains.cell[number])
+        else:
+            lower = cells.gaps.lower[found.gaps.edge[number]]
+            places.append(tuple(cells.nodes.place[[lower, lower + 1]].mean(axis=0)))
+            owners.append(found.gaps.cell[:, number].max())
+    at = np.array(places)
+    inner = np.concatenate([at, np.stack([found.spots.x, found.spots.y], axis=1)[group.spots]])
+    k = int(np.hypot(*(at - inner.mean(axis=0)).T).argmin())
+    return (float(at[k, 0]), float(at[k, 1])), int(owners[k])
+
+
+def _area(found: Found, wanted: Indices) -> float:
+    """The area of cells."""
+    slabs = found.cells.slabs
+    patch = np.flatnonzero(np.isin(found.cells.cell, wanted))
+    slab = slabs.slab_of_patch[patch]
+    half = 0.5 * (slabs.x[slab + 1] - slabs.x[slab])
+    x = slabs.middle[slab][:, None] + half[:, None] * GAUSS[0]
+    low, high = (bent.heights(slabs.curves[slabs.below[patch] + k][:, None], x) for k in (0, 1))
+    return float((half * ((high - low) @ GAUSS[1])).sum())

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from surfacecli.geometry.across.frame import across_applies
+from surfacecli.geometry.across.points import AcrossExact, examine_across
 from surfacecli.geometry.exact.cells import cells_apply
-from surfacecli.geometry.exact.points import Exact, examine_cells
+from surfacecli.geometry.exact.points import Audit, Exact, examine_cells
 from surfacecli.geometry.grids import Grid
 from surfacecli.geometry.search import search
 from surfacecli.geometry.slices import Slice, Window
@@ -56,7 +58,8 @@ class Verdict:
     `smallest_eigenvalue` is that of the 2x2 Hessians at `hessians` points, `smallest_diagonal` the
     smallest of their diagonal entries. `method`: `sampled`, nothing is proven to be complete; or
     `exact`, every stationary point of the window, one Hessian for each cell, and `lowest` proven
-    (with `exact` the cells, their audit and the highest point).
+    (with the cells, their audit and the highest point in `exact`, where cells are polygons, or in
+    `across`, where they are bounded by curves).
     """
 
     slice: Slice
@@ -69,11 +72,28 @@ class Verdict:
     border: tuple[StationaryPoint, ...]
     lowest: Place
     exact: Exact | None = None
+    across: AcrossExact | None = None
+
+    @property
+    def solved(self) -> Exact | AcrossExact | None:
+        """The exact surface, of whichever kind; None where points are sampled."""
+        return self.exact or self.across
+
+    @property
+    def audit(self) -> Audit | None:
+        """The audit of the exact surface."""
+        return None if self.solved is None else self.solved.audit
 
     @property
     def complete(self) -> bool:
         """Whether it is proven that no stationary point is missing."""
-        return self.exact is not None and self.exact.audit.complete
+        return self.audit is not None and self.audit.complete
+
+    @property
+    def smooth_saddles(self) -> tuple[StationaryPoint, ...]:
+        """The smooth saddles, the one in which E bends down most first."""
+        saddles = [p for p in self.points if p.kind == "saddle" and p.support == "cell"]
+        return tuple(sorted(saddles, key=lambda p: p.eigenvalues[0] if p.eigenvalues else 0.0))
 
     @property
     def maxima(self) -> tuple[StationaryPoint, ...]:
@@ -89,36 +109,55 @@ def give_verdict(slice: Slice, window: Window, grid: Grid) -> Verdict:
     return _verdict(slice, "sampled", at, hessian, found.points, found.border, found.lowest)
 
 
-def exact_applies(slice: Slice) -> bool:
-    """Whether all stationary points can be found: polygonal cells, and a convex loss."""
+def polygons_apply(slice: Slice) -> bool:
+    """Whether the cells of a slice are polygons with a convex E in each."""
     return cells_apply(slice) and slice.objective.loss.convex
+
+
+def exact_applies(slice: Slice) -> bool:
+    """Whether all stationary points can be found.
+
+    Within a layer: polygonal cells, and a convex loss. Across two: piecewise linear, and squares.
+    """
+    squares = slice.objective.loss.scale is not None
+    return polygons_apply(slice) or (across_applies(slice) and squares)
 
 
 def why_not_exact(slice: Slice) -> str:
     """Why `exact_applies` does not hold."""
-    if slice.kind != "within-layer":
-        return f"exact stationary points are found within a layer; this slice is {slice.kind}"
-    if not slice.objective.loss.convex:
-        return f"the loss {slice.objective.loss.name} is not convex"
+    loss = slice.objective.loss
     transfers = slice.objective.network.transfers[slice.first_moved - 1 :]
     smooth = [f.name for f in transfers if not f.piecewise_linear]
-    return f"exact stationary points need piecewise-linear transfer functions, not {smooth[0]}"
+    if slice.kind == "mixed":
+        return (
+            "exact stationary points are found within a layer and across two; this slice is mixed"
+        )
+    if smooth:
+        return f"exact stationary points need piecewise-linear transfer functions, not {smooth[0]}"
+    if slice.kind == "across-layers":
+        return f"exact stationary points across layers need squares as loss, not {loss.name}"
+    return f"the loss {loss.name} is not convex"
 
 
 def give_exact_verdict(slice: Slice, window: Window, progress: Progress | None = None) -> Verdict:
     """Find all stationary points of a slice and hold them against the theorem.
 
     The Hessians that are judged come from second-order forward propagation at a point of every
-    cell, not from the cells' own quadratics: those could not be anything but convex. Raises
-    `ValueError` where `exact_applies` does not hold.
+    cell, not from the cells' own tables: those could not be anything but convex (across layers:
+    along each axis). Raises `ValueError` where `exact_applies` does not hold.
     """
     if not exact_applies(slice):
-        raise ValueError(f"slice {slice.name} has no exact cells, or its loss is not convex")
-    exact = examine_cells(slice, window, progress)
-    at = exact.cells.inner_points
+        raise ValueError(f"slice {slice.name} cannot be solved exactly: {why_not_exact(slice)}")
+    solved: Exact | AcrossExact
+    if polygons_apply(slice):
+        solved = exact = examine_cells(slice, window, progress)
+        at, across = exact.cells.inner_points, None
+    else:
+        solved = across = examine_across(slice, window, progress)
+        at, exact = across.judged_places, None
     hessian = differentiate(slice, at[:, 0], at[:, 1]).hessian
-    verdict = _verdict(slice, "exact", at, hessian, exact.points, exact.border, exact.lowest)
-    return replace(verdict, exact=exact)
+    verdict = _verdict(slice, "exact", at, hessian, solved.points, solved.border, solved.lowest)
+    return replace(verdict, exact=exact, across=across)
 
 
 def _verdict(

@@ -1,9 +1,9 @@
 """The cells of an across-layers slice: nodes, edges and cells, read off its slabs.
 
-At each bound between two slabs the curves that end or begin close to each other meet in a node; what
-lies between two nodes is a gap, with a patch on either side. Patches on both sides of a gap that is
-no kink belong to one cell, and a curve that passes a bound alone goes on: a chain of curves is an
-edge, and so is a gap that is a kink or lies on the window's border.
+At each bound between two slabs the curves that end or begin close to each other meet in a node;
+what lies between two nodes is a gap, with a patch on either side. Patches on both sides of a gap
+that is no kink belong to one cell, and a curve that passes a bound alone goes on: a chain of curves
+is an edge, and so is a gap that is a kink or lies on the window's border.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from surfacecli.geometry.across.frame import Frame, make_frame
 from surfacecli.geometry.across.ragged import spread, starts
 from surfacecli.geometry.across.slabs import BOTTOM, TOP, Slabs, find_slabs
 from surfacecli.geometry.exact.groups import connect
+from surfacecli.geometry.exact.telling import Progress
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.network.transfers import Array
 
@@ -108,12 +109,15 @@ class AcrossCells:
         return self.frame.swap(self.slabs.inner_points()[self.largest])
 
 
-def find_across_cells(slice: Slice, window: Window) -> AcrossCells:
+def find_across_cells(
+    slice: Slice, window: Window, progress: Progress | None = None
+) -> AcrossCells:
     """All cells of a window of an across-layers slice of a piecewise-linear net.
 
-    Raises `ValueError` where the slice is not across two layers.
+    `progress` is called with the strips done and their total. Raises `ValueError` where the slice
+    is not across two layers.
     """
-    slabs = find_slabs(make_frame(slice, window))
+    slabs = find_slabs(make_frame(slice, window), progress)
     nodes, gaps = _find_nodes(slabs)
     cell, count = _find_cells(slabs, gaps)
     chains, chain_of = _find_chains(slabs, nodes, cell)
@@ -123,7 +127,7 @@ def find_across_cells(slice: Slice, window: Window) -> AcrossCells:
 def _find_nodes(slabs: Slabs) -> tuple[Nodes, Gaps]:
     bounds, curves, slab = len(slabs.x), slabs.curves, slabs.slab_of_curve
     y0, y1 = slabs.frame.y
-    # Each curve twice: on the left of the bound where it ends, on the right of the one it starts at.
+    # Each curve twice: on the left of the bound where it ends, on the right of where it starts.
     side = np.repeat([0, 1], len(curves))
     curve = np.tile(np.arange(len(curves)), 2)
     bound = np.concatenate([slab + 1, slab])
@@ -209,9 +213,7 @@ def _close_strays(
     return np.asarray(closed | (np.cumsum(change)[: len(closed)] > 0))
 
 
-def _alone(
-    slabs: Slabs, bound: Indices, first: Indices, last: Indices, gaps: Gaps
-) -> Flags:
+def _alone(slabs: Slabs, bound: Indices, first: Indices, last: Indices, gaps: Gaps) -> Flags:
     """Nodes that one curve passes and no kink touches."""
     count = last - first
     alone = (count == 1).all(axis=0) & (bound > 0) & (bound < len(slabs.x) - 1)

@@ -37,9 +37,7 @@ def rise(curves: Array, x: Array, step: Array) -> Array:
     """y(x + step) - y(x), without cancellation."""
     n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(
-            step * (n0 * d1 - n1 * d0) / ((d0 + d1 * x) * (d0 + d1 * (x + step)))
-        )
+        return np.asarray(step * (n0 * d1 - n1 * d0) / ((d0 + d1 * x) * (d0 + d1 * (x + step))))
 
 
 def from_place(curves: Array, x: Array) -> Array:
@@ -73,9 +71,7 @@ def on_curve(functions: Array, curves: Array) -> Array:
     """f(x, -n/d) d of bilinear functions (..., 4) on curves: quadratics (3, ...), lowest first."""
     f0, f1, f2, f3 = np.moveaxis(functions, -1, 0)
     n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
-    return np.stack(
-        [f0 * d0 - f2 * n0, f0 * d1 + f1 * d0 - f2 * n1 - f3 * n0, f1 * d1 - f3 * n1]
-    )
+    return np.stack([f0 * d0 - f2 * n0, f0 * d1 + f1 * d0 - f2 * n1 - f3 * n0, f1 * d1 - f3 * n1])
 
 
 def on_curve_size(functions: Array, curves: Array, reach: float) -> Array:

@@ -1,7 +1,7 @@
 """E along the edges of the cells: where it is constant, where it turns, how it leaves the ends.
 
-Along a curve y = -n/d the error is A/d^2 with A = q0 d^2 - q1 n d + q2 n^2, so its slope has the sign
-of P = A' d - 2 A d', a polynomial of degree 4. A curve is taken as x(y) where that is better
+Along a curve y = -n/d the error is A/d^2 with A = q0 d^2 - q1 n d + q2 n^2, so its slope has the
+sign of P = A' d - 2 A d', a polynomial of degree 4. A curve is taken as x(y) where that is better
 conditioned: the coefficients of x^i y^j and of the curve change places. Along a line x = const
 E is a quadratic in y.
 """
@@ -83,7 +83,7 @@ def find_chain_turns(cells: AcrossCells, tables: Tables) -> ChainTurns:
     # Of an upright chain the place is y: x is on the curve x(y).
     other = bent.heights(curve[chain], place)
     x = np.where(upright[chain], other, place) + centre[chain]
-    dip = rising[found]
+    dip = np.asarray(rising[found], dtype=np.bool_)
     order = np.lexsort((x, chain))
     return ChainTurns(constant, signs, chain[order], x[order], dip[order], cell)
 

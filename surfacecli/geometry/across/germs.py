@@ -93,9 +93,7 @@ class Rounds:
         return np.asarray(1 - self.arcs)
 
 
-def vertical_signs(
-    tables: Tables, cells: Indices, x: Array, y: Array, up: int
-) -> Array:
+def vertical_signs(tables: Tables, cells: Indices, x: Array, y: Array, up: int) -> Array:
     """The sign of E - E(p) from points up (1) or down (-1) along x = const; 0 where it is level."""
     table, size = tables.shifted(cells, x, y)
     first, second = (_cleaned(table, size)[:, 0, k] for k in (1, 2))
@@ -138,9 +136,7 @@ def go_round(
     before[wraps] = (first + count - 1)[at[wraps]]
     begins = (sign < 0) & (sign[before] >= 0)
     falls, level, rises = (np.bincount(at[sign == k], minlength=len(x)) > 0 for k in (-1, 0, 1))
-    return Rounds(
-        np.bincount(at[begins], minlength=len(x)), falls, rises, falls & ~level & ~rises
-    )
+    return Rounds(np.bincount(at[begins], minlength=len(x)), falls, rises, falls & ~level & ~rises)
 
 
 def _along_chord(
@@ -150,7 +146,7 @@ def _along_chord(
 
     NaN where there is nothing to add: no lower point inside that falls.
     """
-    step = side * CHORD * extent[0]
+    step = np.asarray(side * (CHORD * extent[0]), dtype=np.float64)
     powers = np.stack([np.ones_like(step), step, step * step], axis=1)
     a = np.einsum("kij,ki->kj", table, powers)
     ends = bent.rise(curves, x[:, None], step[:, None])

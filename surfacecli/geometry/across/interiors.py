@@ -1,10 +1,10 @@
 """Stationary points, valleys and level regions inside the cells of an across-layers slice.
 
-dE/dy = q1 + 2 q2 y is 0 at y = -q1 / (2 q2), where E is q0 - q1^2 / (4 q2); the slope of that in x is
-N / (4 q2^2) with N = 4 q0' q2^2 - 2 q1' q1 q2 + q2' q1^2, of degree 5. So where N changes to positive
-E has a minimum, where it changes to negative a saddle: E is convex in y. Where N vanishes throughout,
-the whole curve y(x) is a valley. Where q2 has a double root so has q1 a root, and E is the same
-along that line x = const: a saddle where dE/dx changes its sign there, a valley where it is 0.
+dE/dy = q1 + 2 q2 y is 0 at y = -q1 / (2 q2), where E is q0 - q1^2 / (4 q2); the slope of that in x
+is N / (4 q2^2) with N = 4 q0' q2^2 - 2 q1' q1 q2 + q2' q1^2, of degree 5. So where N changes to
+positive E has a minimum, where it changes to negative a saddle: E is convex in y. Where N vanishes
+throughout, the whole curve y(x) is a valley. Where q2 has a double root q1 has a root, and E is the
+same along that line x = const: a saddle where dE/dx changes its sign there, a valley where it is 0.
 Where q2 and q1 vanish throughout, E depends on x alone.
 """
 
@@ -28,7 +28,7 @@ Flags = NDArray[np.bool_]
 INSIDE = 1e-11
 #: The least value of q2 counts as 0 below this times the size of its terms.
 DOUBLE = 1e-14
-#: A line so near to an end of a cell, in halves of its width, belongs to what bounds the cell there.
+#: A line so near to an end of a cell, in halves of its width, belongs to what bounds it there.
 NEAR_END = 1e-9
 #: Near a double root of q2 (in halves of the cell's width) roots of N are rounding.
 SPURIOUS = 1e-3

@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 from surfacecli.geometry.across.cells import AcrossCells, find_across_cells
 from surfacecli.geometry.across.edges import find_chain_turns, find_gap_turns
 from surfacecli.geometry.across.interiors import find_interiors
-from surfacecli.geometry.across.sets import Found, find_groups, is_regular, read_group
+from surfacecli.geometry.across.sets import (
+    Found,
+    cell_of_spots,
+    find_groups,
+    is_regular,
+    read_group,
+)
 from surfacecli.geometry.across.spots import CHAIN, GAP, NODE, find_spots
 from surfacecli.geometry.across.tables import Tables, make_tables
 from surfacecli.geometry.across.valleys import find_courses
 from surfacecli.geometry.exact.points import Audit
+from surfacecli.geometry.exact.telling import Progress
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.geometry.stationary import PointKind, StationaryPoint
 from surfacecli.geometry.surface import differentiate, evaluate, linear_pieces
@@ -38,10 +45,7 @@ TOGETHER = 256
 
 @dataclass(frozen=True, eq=False)
 class AcrossExact:
-    """Everything about an across-layers slice: cells, E in them, points, audit, extremes.
-
-    `curvatures` (F, 2): the eigenvalues of E's Hessian, smallest first, at the `inner_points`.
-    """
+    """Everything about an across-layers slice: cells, E in them, points, audit, extremes."""
 
     found: Found
     points: tuple[StationaryPoint, ...]
@@ -49,6 +53,16 @@ class AcrossExact:
     audit: Audit
     lowest: Place
     highest: Place
+
+    @property
+    def judged_places(self) -> Array:
+        """Where the Hessians are that the verdict looks at, (k, 2) as (u, v).
+
+        A point inside every patch, so several in a cell, and every smooth stationary point.
+        """
+        smooth = [(p.u, p.v) for p in self.points if p.support == "cell"]
+        inner = self.cells.frame.swap(self.cells.slabs.inner_points())
+        return np.concatenate([inner, np.array(smooth).reshape(-1, 2)])
 
     @property
     def cells(self) -> AcrossCells:
@@ -59,13 +73,13 @@ class AcrossExact:
         return self.found.tables
 
 
-def examine_across(slice: Slice, window: Window) -> AcrossExact:
+def examine_across(slice: Slice, window: Window, progress: Progress | None = None) -> AcrossExact:
     """Find all stationary points of a window of an across-layers slice of a piecewise-linear net.
 
-    The loss must be squares. Raises `ValueError` where the slice is not across two layers or the
-    loss is another.
+    The loss must be squares. `progress` is called with the strips done and their total. Raises
+    `ValueError` where the slice is not across two layers, or the loss is another.
     """
-    cells = find_across_cells(slice, window)
+    cells = find_across_cells(slice, window, progress)
     tables = make_tables(cells.frame, cells.slabs.inner_points()[cells.largest])
     chains, gaps = find_chain_turns(cells, tables), find_gap_turns(cells, tables)
     spots, pieces = find_spots(cells, tables, chains, gaps)
@@ -73,7 +87,7 @@ def examine_across(slice: Slice, window: Window) -> AcrossExact:
     courses = find_courses(cells, tables, inside)
     found = Found(cells, tables, chains, gaps, spots, pieces, inside, courses)
     points = _read_points(found)
-    spots_error = tables.value(_cell_of_spots(found), spots.x, spots.y)
+    spots_error = tables.value(cell_of_spots(found), spots.x, spots.y)
     inside_error = tables.value(inside.cell, inside.x, inside.y)
     places = cells.frame.swap(
         np.stack([np.append(spots.x, inside.x), np.append(spots.y, inside.y)], axis=1)
@@ -113,30 +127,13 @@ def _outer(found: Found) -> Flags:
     return np.asarray((x == x0) | (x == x1) | (y == y0) | (y == y1))
 
 
-def _cell_of_spots(found: Found) -> Indices:
-    """A cell that each spot belongs to."""
-    spots, cells = found.spots, found.cells
-    result = np.empty(len(spots.x), dtype=np.intp)
-    chain, gap, node = (spots.on == k for k in (CHAIN, GAP, NODE))
-    result[chain] = found.chains.cell[spots.number[chain]]
-    result[gap] = found.gaps.cell[:, spots.number[gap]].max(axis=0)
-    beside = np.full(len(cells.nodes.bound), -1)
-    for end in (0, 1):
-        beside[cells.chains.ends[:, end]] = found.chains.cell
-    edge = cells.gaps.lower[found.gaps.edge]
-    for step in (0, 1):
-        beside[edge + step] = found.gaps.cell.max(axis=0)
-    result[node] = beside[spots.number[node]]
-    return result
-
-
 def _spot_points(found: Found, wanted: Indices) -> list[StationaryPoint]:
     """The stationary points at spots."""
     spots, rounds, frame = found.spots, found.spots.rounds, found.cells.frame
     outer = _outer(found)
     residual = _residuals(found, wanted)
     places = frame.swap(np.stack([spots.x, spots.y], axis=1)[wanted])
-    errors = found.tables.value(_cell_of_spots(found)[wanted], spots.x[wanted], spots.y[wanted])
+    errors = found.tables.value(cell_of_spots(found)[wanted], spots.x[wanted], spots.y[wanted])
     kinks = find_kinks_at(frame.slice, frame.window, places)
     result = []
     for k, (spot, (u, v)) in enumerate(zip(wanted.tolist(), places.tolist(), strict=True)):
@@ -225,10 +222,12 @@ def _direction(vector: Array) -> tuple[float, float]:
 def find_kinks_at(
     slice: Slice, window: Window, places: Array
 ) -> list[tuple[tuple[int, int, int], ...]]:
-    """(layer, unit, data point), from 1, of what changes its piece round places (k, 2) in (u, v)."""
+    """(layer, unit, data point), from 1, of what changes its piece round places (k, 2), (u, v)."""
     network, samples = slice.objective.network, len(slice.objective.data)
     widths = network.widths[slice.first_moved :]
-    layer = np.repeat(np.arange(slice.first_moved, network.depth + 1), [samples * n for n in widths])
+    layer = np.repeat(
+        np.arange(slice.first_moved, network.depth + 1), [samples * n for n in widths]
+    )
     within = np.concatenate([np.arange(samples * n) for n in widths])
     width = np.array(network.widths)[layer]
     labels = np.stack([layer, within % width + 1, within // width + 1], axis=1)
@@ -280,5 +279,3 @@ def _place(places: Array, values: Array, k: int) -> Place:
 
 def _sorted(points: list[StationaryPoint]) -> tuple[StationaryPoint, ...]:
     return tuple(sorted(points, key=lambda p: (p.error, p.u, p.v)))
-
-

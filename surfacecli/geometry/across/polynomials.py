@@ -1,6 +1,7 @@
 """Polynomials with the coefficients along the first axis, lowest first: (d + 1, ...)."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surfacecli.geometry.roots import (
     differentiate_polynomials,
@@ -50,7 +51,7 @@ def size_within(sizes: Array) -> Array:
     return np.asarray(sizes.sum(axis=0))
 
 
-def crossings(coefficients: Array) -> tuple[Array, Array, Array]:
+def crossings(coefficients: Array) -> tuple[Array, NDArray[np.bool_], Array]:
     """Where polynomials (d + 1, n) in t change their sign for |t| < 1.
 
     Gives t (d, n), NaN in places left over, ascending; whether each changes to positive (d, n);

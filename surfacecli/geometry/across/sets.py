@@ -1,5 +1,6 @@
 """Stationary sets of an across-layers slice: level edges, valleys and level cells that touch."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,7 +75,7 @@ def find_groups(found: Found) -> list[Group]:
     order = np.argsort(name, kind="stable")
     parts = np.split(members[order], np.flatnonzero(np.diff(name[order])) + 1)
     return [
-        Group(*(part[(part >= a) & (part < b)] - a for a, b in zip(begin[:-1], begin[1:], strict=True)))
+        Group(*(part[(part >= a) & (part < b)] - a for a, b in itertools.pairwise(begin)))
         for part in parts
     ]
 
@@ -130,6 +131,23 @@ def _cell_links(found: Found, begin: Indices) -> list[Indices]:
     return links
 
 
+def cell_of_spots(found: Found) -> Indices:
+    """A cell that each spot belongs to."""
+    spots, cells = found.spots, found.cells
+    result = np.empty(len(spots.x), dtype=np.intp)
+    chain, gap, node = (spots.on == k for k in (CHAIN, GAP, NODE))
+    result[chain] = found.chains.cell[spots.number[chain]]
+    result[gap] = found.gaps.cell[:, spots.number[gap]].max(axis=0)
+    beside = np.full(len(cells.nodes.bound), -1)
+    for end in (0, 1):
+        beside[cells.chains.ends[:, end]] = found.chains.cell
+    edge = cells.gaps.lower[found.gaps.edge]
+    for step in (0, 1):
+        beside[edge + step] = found.gaps.cell.max(axis=0)
+    result[node] = beside[spots.number[node]]
+    return result
+
+
 def is_regular(found: Found, group: Group) -> bool:
     """Whether E only passes through a group: level edges inside that it crosses downhill."""
     if len(group.courses) or len(group.cells) or _on_border(found, group.pieces).any():
@@ -152,7 +170,9 @@ def read_group(found: Found, group: Group) -> StationaryPoint:
     )
     falls = rounds.falls[group.spots].any() or (pieces.falls[group.pieces] > 0).any()
     rises = (
-        rounds.rises[group.spots].any() or pieces.rises[group.pieces].any() or len(group.courses) > 0
+        rounds.rises[group.spots].any()
+        or pieces.rises[group.pieces].any()
+        or len(group.courses) > 0
     )
     kind: PointKind = "saddle" if index else "shoulder"
     if not falls:
@@ -188,7 +208,7 @@ def _on_border(found: Found, pieces: Indices) -> NDArray[np.bool_]:
     number, on = found.pieces.number[pieces], found.pieces.on[pieces]
     chains, gaps = found.cells.chains, found.gaps
     outer_chain = (chains.below < 0) | (chains.above < 0)
-    outer_gap = (gaps.cell < 0).any(axis=0)
+    outer_gap = np.asarray((gaps.cell < 0).any(axis=0))
     result = np.zeros(len(pieces), dtype=np.bool_)
     result[on == CHAIN] = outer_chain[number[on == CHAIN]]
     result[on == GAP] = outer_gap[number[on == GAP]]
@@ -225,20 +245,20 @@ def _lines(found: Found, group: Group) -> list[Array]:
 def _course_line(found: Found, course: int) -> Array:
     """A course as places along it, close where it bends."""
     courses = found.courses
-    ends = courses.ends[course]
+    ends: Array = courses.ends[course]
     if courses.upright[course]:
         return ends
     cell = found.cells.cell[courses.patch[course]]
     # Even steps along x where the valley runs flat, along y where it runs steep.
-    x = np.linspace(*ends[:, 0], 16 * SEGMENTS + 1)
+    x = np.linspace(ends[0, 0], ends[1, 0], 16 * SEGMENTS + 1)
     y = bed(found.tables, np.full(len(x), cell), x)
     y[[0, -1]] = ends[:, 1]
     frame = found.cells.frame
-    step = np.hypot(
-        np.diff(x) / (frame.x[1] - frame.x[0]), np.diff(y) / (frame.y[1] - frame.y[0])
-    )
+    step = np.hypot(np.diff(x) / (frame.x[1] - frame.x[0]), np.diff(y) / (frame.y[1] - frame.y[0]))
     way = np.append(0.0, np.cumsum(step))
-    kept = np.unique(np.searchsorted(way, np.linspace(0.0, way[-1], SEGMENTS + 1)).clip(0, len(x) - 1))
+    kept = np.unique(
+        np.searchsorted(way, np.linspace(0.0, way[-1], SEGMENTS + 1)).clip(0, len(x) - 1)
+    )
     return np.stack([x[kept], y[kept]], axis=1)
 
 
@@ -259,18 +279,23 @@ def _middle(found: Found, group: Group) -> tuple[tuple[float, float], int]:
         x, y = lines[k][len(lines[k]) // 2] if len(lines[k]) > 2 else lines[k].mean(axis=0)
         return (float(x), float(y)), cell
     places, owners = [], []
-    for number, on in zip(found.pieces.number[group.pieces], found.pieces.on[group.pieces], strict=True):
+    for number, on in zip(
+        found.pieces.number[group.pieces], found.pieces.on[group.pieces], strict=True
+    ):
         if on == CHAIN:
             x = cells.nodes.place[cells.chains.ends[number], 0].mean()
-            places.append((x, bent.heights(cells.chains.curve[number], x)))
+            places.append((x, float(bent.heights(cells.chains.curve[number], x))))
             owners.append(found.chains.cell[number])
         else:
             lower = cells.gaps.lower[found.gaps.edge[number]]
             places.append(tuple(cells.nodes.place[[lower, lower + 1]].mean(axis=0)))
             owners.append(found.gaps.cell[:, number].max())
-    at = np.array(places)
-    inner = np.concatenate([at, np.stack([found.spots.x, found.spots.y], axis=1)[group.spots]])
-    k = int(np.hypot(*(at - inner.mean(axis=0)).T).argmin())
+    at_spots = np.stack([found.spots.x, found.spots.y], axis=1)[group.spots]
+    at = np.concatenate([np.array(places), at_spots])
+    owners = [*owners, *cell_of_spots(found)[group.spots]]
+    # Of places equally near, the last: a spot, where edges meet.
+    distance = np.hypot(*(at - at.mean(axis=0)).T)
+    k = len(at) - 1 - int(distance[::-1].argmin())
     return (float(at[k, 0]), float(at[k, 1])), int(owners[k])
 
 

@@ -16,6 +16,7 @@ from surfacecli.geometry.across import curves as bent
 from surfacecli.geometry.across.frame import Frame
 from surfacecli.geometry.across.ragged import pairs_within, spread, starts, thin_out
 from surfacecli.geometry.across.strips import NEAREST, find_strips
+from surfacecli.geometry.exact.telling import Progress, Teller
 from surfacecli.geometry.roots import evaluate_polynomials, find_roots
 from surfacecli.network.transfers import Array, Transfer
 
@@ -24,6 +25,8 @@ Flags = NDArray[np.bool_]
 
 #: The names of the window's lower and upper side among the curves.
 BOTTOM, TOP = -1, -2
+#: Strips are cut together up to this number of pairs of functions.
+TOGETHER = 1 << 21
 #: A function counts as 0 on a curve below this times the size of its terms.
 ON_CURVE = 1e-13
 
@@ -32,8 +35,8 @@ ON_CURVE = 1e-13
 class Slabs:
     """Slabs between the bounds x (S + 1,), with curves (C, 4) from the lowest to the highest.
 
-    start (S + 1,): where a slab's curves begin. name (C,): what makes a curve, numbers from 0 in the order
-    of layers, inputs, units and nodes, or `BOTTOM` or `TOP`.
+    start (S + 1,): where a slab's curves begin. name (C,): what makes a curve, numbers from 0 in
+    the order of layers, inputs, units and nodes, or `BOTTOM` or `TOP`.
     strip_edge (S + 1,): whether a bound is a kink from bottom to top. pattern (T,): equal in two
     patches where all units have the same pieces (random sums). Patches are numbered as the curves
     below them, leaving out the highest of each slab.
@@ -76,47 +79,87 @@ class Slabs:
         return np.stack([x, 0.5 * (low + high)], axis=1)
 
 
-def find_slabs(frame: Frame) -> Slabs:
-    """All kinks of a window of an across-layers slice of a piecewise-linear net."""
-    network, data = frame.slice.objective.network, np.random.default_rng(0)
+def find_slabs(frame: Frame, progress: Progress | None = None) -> Slabs:
+    """All kinks of a window of an across-layers slice of a piecewise-linear net.
+
+    `progress` is called with the strips done and their total.
+    """
     strips = find_strips(frame)
-    count = len(strips.x) - 1
+    network, count = frame.slice.objective.network, len(strips.x) - 1
+    each = len(frame.inputs) * max(network.widths[frame.higher :])
+    some = max(1, TOGETHER // (each * each))
+    # Random numbers for strips; those for units are drawn again, the same, for each of `some`.
+    pattern = np.random.default_rng(1).integers(np.iinfo(np.int64).max, size=count)
+    tell, parts = Teller(progress, count), []
+    for first in range(0, count, some):
+        last = min(first + some, count)
+        part = _sides(frame, strips.x[first : last + 1], pattern[first:last])
+        parts.append(_cut_layers(part, strips.entering[first:last]))
+        tell.one_more(last - first)
+    return _join(frame, parts)
+
+
+def _sides(frame: Frame, x: Array, pattern: NDArray[np.int64]) -> Slabs:
+    """Strips with nothing in them but the window's lower and upper side."""
+    count = len(x) - 1
     sides = np.stack([bent.level(y) for y in frame.y])
-    slabs = Slabs(
+    return Slabs(
         frame,
-        strips.x,
+        x,
         2 * np.arange(count + 1),
         np.tile(sides, (count, 1)),
         np.tile([BOTTOM, TOP], count),
         np.ones(count + 1, dtype=np.bool_),
-        data.integers(np.iinfo(np.int64).max, size=count),
+        pattern,
     )
-    h = _higher_layer(frame, strips.entering)
-    made = 0
-    for layer in range(frame.higher, network.depth + 1):
-        f, last = network.transfers[layer - 1], layer == network.depth
-        units = h.shape[1] * h.shape[2]
-        slabs, patch, piece = _cut_layer(slabs, h, f, made, data)
-        made += units * len(f.nodes or ())
-        if not last:
+
+
+def _join(frame: Frame, parts: list[Slabs]) -> Slabs:
+    """Slabs side by side."""
+    return Slabs(
+        frame,
+        np.concatenate([parts[0].x[:1], *(part.x[1:] for part in parts)]),
+        starts(np.concatenate([part.counts for part in parts])),
+        np.concatenate([part.curves for part in parts]),
+        np.concatenate([part.name for part in parts]),
+        np.concatenate([parts[0].strip_edge[:1], *(part.strip_edge[1:] for part in parts)]),
+        np.concatenate([part.pattern for part in parts]),
+    )
+
+
+def _cut_layers(slabs: Slabs, entering: Array) -> Slabs:
+    """Cut along the kinks of the higher layer and of those above it, layer by layer."""
+    frame = slabs.frame
+    network, draw = frame.slice.objective.network, np.random.default_rng(0)
+    h, made = _higher_layer(frame, entering), 0
+    kinked = (n for n in range(frame.higher, network.depth + 1) if network.transfers[n - 1].nodes)
+    last = max(kinked, default=frame.higher)
+    for layer in range(frame.higher, last + 1):
+        f = network.transfers[layer - 1]
+        functions = h.shape[1] * h.shape[2] * len(f.nodes or ())
+        slabs, patch, piece = _cut_layer(slabs, h, f, made, draw)
+        made += functions
+        if layer < last:
             a = np.array(f.slopes)[piece][..., None] * h[patch]
             a[..., 0] += np.array(f.intercepts)[piece]
-            h = np.einsum("on,tmnk->tmok", network.weights[layer], a)
-            b = network.biases[layer]
-            if b is not None:
-                h[..., 0] += b
+            h = _next_layer(network.weights[layer], network.biases[layer], a)
     return slabs
+
+
+def _next_layer(W: Array, b: Array | None, a: Array) -> Array:
+    """W a + b of bilinear activations (T, m, n, 4)."""
+    h: Array = np.matmul(W, a)
+    if b is not None:
+        h[..., 0] += b
+    return h
 
 
 def _higher_layer(frame: Frame, entering: Array) -> Array:
     """The pre-activations of the higher layer in each strip, bilinear: (S, m, n, 4)."""
     layer = frame.higher
-    origin, b = frame.slice.origin[layer], frame.slice.objective.network.biases[layer - 1]
-    still = np.einsum("on,smnk->smok", origin, entering)
-    moving = np.einsum("on,smnk->smok", frame.along_y, entering)
-    if b is not None:
-        still[..., 0] += b
-    return np.concatenate([still, moving], axis=-1)
+    b = frame.slice.objective.network.biases[layer - 1]
+    still = _next_layer(frame.slice.origin[layer], b, entering)
+    return np.concatenate([still, np.matmul(frame.along_y, entering)], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +207,7 @@ def _cut_layer(
     high = np.where(signs.above == 0, signs.below, signs.above) > 0
     positive = np.where(turned, high[base], low[base])
     weights = draw.integers(np.iinfo(np.int64).max, size=positive.shape[1])
-    pattern = slabs.pattern[base] + positive @ weights
+    pattern = np.asarray(slabs.pattern[base] + positive @ weights, dtype=np.int64)
     piece = positive.reshape(len(positive), *shape, len(nodes)).sum(axis=-1, dtype=np.int8)
     return replace(slabs_made, pattern=pattern), whole[part[base]], piece
 
@@ -177,7 +220,7 @@ def _on_side(slabs: Slabs, functions: Array, side: int) -> tuple[Array, Array]:
 
 
 def _entries(slabs: Slabs, functions: Array) -> tuple[Array, Indices]:
-    """Where functions (T, F, 4) change their sign on a curve beside their patch: x, and the slab."""
+    """Where functions (T, F, 4) change their sign on a curve beside their patch: x, the slab."""
     slab = slabs.slab_of_patch
     lower, upper = slabs.x[slab][:, None], slabs.x[slab + 1][:, None]
     values, groups = [], []

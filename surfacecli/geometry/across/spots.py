@@ -4,6 +4,7 @@ A chain along which E is constant is cut where the slope of E into a cell beside
 sign, and so is such a gap: on each piece of it the same sides fall.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,7 +112,7 @@ def find_spots(
     number, x, y, level = (np.concatenate([part[k] for part in parts]) for k in range(1, 5))
     sectors = Sectors()
     bounds = np.cumsum([0] + [len(part[1]) for part in parts])
-    ranges = [np.arange(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    ranges = [np.arange(a, b) for a, b in itertools.pairwise(bounds)]
     _round_nodes(sectors, cells, tables, chains, gaps, nodes, x, y)
     signs = np.where(chains.dip, 1.0, -1.0)
     _round_chains(sectors, cells, tables, ranges[1], chains.chain, signs, x, y)
@@ -176,7 +177,7 @@ def _round_nodes(
             np.where(lower, leaving[chain_below], sign_down[of]),
         )
         key = 2 * j + 1 if side > 0 else UP + 2 * (count[of] - j) + 1
-        outside = (every.bound[nodes[of]] == (0 if s == 0 else len(slabs.x) - 1))
+        outside = every.bound[nodes[of]] == (0 if s == 0 else len(slabs.x) - 1)
         cell[outside] = -1
         sectors.sector(spot[of], key, side, cell, low, high)
         germ = np.flatnonzero(upper)
@@ -322,10 +323,10 @@ def _cut_level(
     inner = 0.5 * (at[1:] + at[:-1])[row, piece]
     falls, rises = np.zeros(len(piece), dtype=np.intp), np.zeros(len(piece), dtype=np.bool_)
     steep = np.zeros(len(piece), dtype=np.intp)
-    for slope, bend, outward in zip(slopes, bends, (-1.0, 1.0), strict=True):
+    for slope, bends_up, outward in zip(slopes, bends, (-1.0, 1.0), strict=True):
         value = outward * poly.evaluate_polynomials(slope[:, piece], inner)
         falls += value < 0
-        rises |= (value > 0) | ((value == 0) & bend[piece])
+        rises |= (value > 0) | ((value == 0) & bends_up[piece])
         steep += value != 0
     crossed = (steep == 2) & (falls == 1)
     return which, cut_t, (piece, falls, rises, crossed, steep > 0)

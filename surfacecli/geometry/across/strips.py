@@ -7,6 +7,7 @@ are lines x = const through the whole window.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surfacecli.geometry.across.frame import Frame
 from surfacecli.geometry.across.ragged import thin_out
@@ -36,8 +37,8 @@ def find_strips(frame: Frame) -> Strips:
         W, b = network.weights[layer - 1], network.biases[layer - 1]
         if layer == frame.lower:
             W = frame.slice.origin[layer]
-        h = np.einsum("on,smnk->smok", W, below)
-        terms = np.einsum("on,smnk,k->smo", np.abs(W), np.abs(below), reach)
+        h = np.matmul(W, below)
+        terms = np.matmul(np.abs(W), np.abs(below)) @ reach
         if layer == frame.lower:
             h[..., 1] += below[..., 0] @ frame.along_x.T
             terms += reach[1] * (np.abs(below[..., 0]) @ np.abs(frame.along_x).T)
@@ -56,8 +57,8 @@ def find_strips(frame: Frame) -> Strips:
 
 def _cut(
     x: Array, h: Array, terms: Array, nodes: tuple[float, ...], nearest: float
-) -> tuple[Array, Array]:
-    """Bounds with those added at which some h (S, m, n, 2) passes a node; the strip of each new one.
+) -> tuple[Array, NDArray[np.intp]]:
+    """Bounds with those added at which some h (S, m, n, 2) passes a node, and which strip was cut.
 
     A pre-activation that is on its node at both ends of a strip, but for rounding, has none there.
     """

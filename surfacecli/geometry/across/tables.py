@@ -34,7 +34,7 @@ class Tables:
     sizes: Array
 
     def in_y(self, cells: Indices, x: Array, order: int = 0) -> tuple[Array, Array]:
-        """The coefficients (k, 3) of 1, y, y^2 in the x-derivative of E of an order; their sizes."""
+        """The coefficients (k, 3) of 1, y, y^2 in an x-derivative of E, and their sizes."""
         powers = _powers(x - self.centre[cells], order)
         return (
             np.einsum("kij,ki->kj", self.coefficients[cells], powers),
@@ -136,15 +136,15 @@ def outputs_at(frame: Frame, places: Array) -> Array:
     a[..., 0] = frame.inputs
     for layer in range(frame.lower, network.depth + 1):
         W, b = frame.slice.origin.get(layer, network.weights[layer - 1]), network.biases[layer - 1]
-        h = np.einsum("on,fmnk->fmok", W, a)
+        h = np.matmul(W, a)
         if layer == frame.lower:
-            h[..., 1] += np.einsum("on,fmn->fmo", frame.along_x, a[..., 0])
+            h[..., 1] += a[..., 0] @ frame.along_x.T
         if layer == frame.higher:
-            h[..., 2:] += np.einsum("on,fmnk->fmok", frame.along_y, a[..., :2])
+            h[..., 2:] += np.matmul(frame.along_y, a[..., :2])
         if b is not None:
             h[..., 0] += b
         f = network.transfers[layer - 1]
-        piece = f.piece(np.einsum("fmok,fk->fmo", np.broadcast_to(h, (len(at), *h.shape[1:])), at))
+        piece = f.piece((h @ at[:, None, :, None])[..., 0])
         a = np.array(f.slopes)[piece][..., None] * h
         a[..., 0] += np.array(f.intercepts)[piece]
     return np.asarray(a)

@@ -1,6 +1,7 @@
 """The courses of valleys through cells: pieces from border to border of a patch.
 
-A valley y = -q1 / (2 q2) is above a curve y = -n/d where q1 d - 2 q2 n < 0 there: the slope of E in y.
+A valley y = -q1 / (2 q2) is above a curve y = -n/d where the slope of E in y is negative there:
+where q1 d - 2 q2 n < 0.
 """
 
 from dataclasses import dataclass
@@ -113,9 +114,7 @@ def _upright(cells: AcrossCells, inside: Interiors) -> tuple[Indices, Array]:
     return np.concatenate(patches), np.concatenate(places)
 
 
-def _joints(
-    cells: AcrossCells, patch: Indices, ends: Array, upright: NDArray[np.bool_]
-) -> Indices:
+def _joints(cells: AcrossCells, patch: Indices, ends: Array, upright: NDArray[np.bool_]) -> Indices:
     """Pairs of pieces, one ending at a bound and one going on from there in the same cell."""
     slabs, gaps = cells.slabs, cells.gaps
     starting = {

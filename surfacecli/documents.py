@@ -30,6 +30,7 @@ def point_document(point: StationaryPoint) -> Document:
         "index": point.index,
         "residual": point.residual,
         "eigenvalues": None if point.eigenvalues is None else list(point.eigenvalues),
+        "downhill": None if point.downhill is None else list(point.downhill),
         "extent": None if point.extent is None else list(point.extent),
         "area": point.area,
         "outline": [[list(a), list(b)] for a, b in point.outline],
@@ -50,7 +51,7 @@ def _triple(place: tuple[float, float, float]) -> Document:
 def verdict_document(result: Result) -> Document:
     """One slice of `check-maxima --json`."""
     verdict, window = result.verdict, result.study.window
-    exact = verdict.exact
+    solved, audit = verdict.solved, verdict.audit
     return {
         "name": result.slice.name,
         "kind": result.slice.kind,
@@ -60,7 +61,7 @@ def verdict_document(result: Result) -> Document:
             "reason": verdict.claim.reason,
         },
         "method": verdict.method,
-        "cells": None if exact is None else len(exact.cells),
+        "cells": None if solved is None else len(solved.cells),
         "smallest_eigenvalue": number(verdict.smallest_eigenvalue.value),
         "smallest_eigenvalue_at": place_document(verdict.smallest_eigenvalue, "value"),
         "smallest_diagonal": number(verdict.smallest_diagonal.value),
@@ -68,11 +69,11 @@ def verdict_document(result: Result) -> Document:
         "stationary_points": [point_document(p) for p in verdict.points],
         "border": [point_document(p) for p in verdict.border],
         "minimum": place_document(verdict.lowest, "error"),
-        "maximum": None if exact is None else _triple(exact.highest),
+        "maximum": None if solved is None else _triple(solved.highest),
         "audit": {
-            "sum": None if exact is None else exact.audit.sum,
+            "sum": None if audit is None else audit.sum,
             "expected": 1,
-            "disputed": None if exact is None else exact.audit.disputed,
+            "disputed": None if audit is None else audit.disputed,
             "complete": verdict.complete,
         },
         "window": {"u": [window.u0, window.u1], "v": [window.v0, window.v1]},

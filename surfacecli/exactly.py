@@ -22,11 +22,11 @@ def examine_exactly(
 ) -> Exact:
     """All cells and stationary points of a slice over the window of a study.
 
-    `plan` is that of `study.plan_exactly(slice)`, where the caller has it already; without it, this
+    `plan` is that of `study.plan_polygons(slice)`, where the caller has it already; without it, this
     raises `SurfaceError` where the slice has no exact cells, or more than the budget.
     """
     if plan is None:
-        study.plan_exactly(slice)
+        study.plan_polygons(slice)
     return examine_cells(slice, study.window, progress)
 
 

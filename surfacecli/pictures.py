@@ -38,8 +38,8 @@ def draw(
     style, size = style or result.study.style, size or result.study.size
     if style == "cells" and result.verdict.exact is None:
         raise SurfaceError(
-            f"slice {result.slice.name} has no exact cells to draw; choose --style modern, or a "
-            "slice within one layer of a piecewise-linear net"
+            f"slice {result.slice.name} has no polygonal cells to draw; choose --style modern, or "
+            "a slice within one layer of a piecewise-linear net"
         )
     return draw_surface(picture_of(result, style == "cells", paths), style, fill, size)
 

@@ -9,11 +9,13 @@ from surfacecli.geometry.claim import (
     Progress,
     Verdict,
     exact_applies,
+    expect_cells,
     give_exact_verdict,
     give_verdict,
+    polygons_apply,
+    why_no_polygons,
     why_not_exact,
 )
-from surfacecli.geometry.exact.estimate import estimate_cells
 from surfacecli.geometry.grids import Estimate, Grid, estimate_grid, sample_grid
 from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.geometry.surface import numbers_per_point
@@ -31,6 +33,7 @@ TOO_HIGH = 1e150
 #: Refuse grids whose result alone takes more than this (bytes).
 TOO_LARGE = 8 << 30
 #: Where exact cells are.
+SAMPLED = "--method sampled"
 ELSEWHERE = "choose a slice within one layer of a piecewise-linear net with a convex loss"
 
 
@@ -95,37 +98,38 @@ class Study:
         """
         if self.method == "sampled":
             return Plan("sampled", None, None)
-        if self.method == "exact":
-            return self.plan_exactly(slice, "--method sampled")
         if not exact_applies(slice):
+            if self.method == "exact":
+                raise SurfaceError(
+                    f"slice {slice.name} has no exact cells: {why_not_exact(slice)}; say {SAMPLED}"
+                )
             return Plan("sampled", None, None)
         plan = self._plan_cells(slice)
         if plan.remark is None:
             return plan
+        if self.method == "exact":
+            raise SurfaceError(f"{plan.remark}; choose {_advice(plan)}, or {SAMPLED}")
         advice = f"{_advice(plan)} makes it exact"
         return Plan("sampled", plan.cells, f"{plan.remark}: sampled instead; {advice}")
 
-    def plan_exactly(self, slice: Slice, instead: str = "") -> "Plan":
-        """How all cells of a slice will be found, for what needs them all.
+    def plan_polygons(self, slice: Slice) -> "Plan":
+        """How all cells of a slice will be found, for what needs them all as polygons.
 
-        Raises `SurfaceError` where there are none or more than the budget; `instead` is a way out
-        that the message offers besides.
+        Raises `SurfaceError` where there are none or more than the budget.
         """
-        if not exact_applies(slice):
-            way_out = f"say {instead}" if instead else ELSEWHERE
+        if not polygons_apply(slice):
             raise SurfaceError(
-                f"slice {slice.name} has no exact cells: {why_not_exact(slice)}; {way_out}"
+                f"slice {slice.name} has no polygonal cells: {why_no_polygons(slice)}; {ELSEWHERE}"
             )
         plan = self._plan_cells(slice)
         if plan.remark is not None:
-            advice = _advice(plan) + (f", or {instead}" if instead else "")
-            raise SurfaceError(f"{plan.remark}; choose {advice}")
+            raise SurfaceError(f"{plan.remark}; choose {_advice(plan)}")
         return plan
 
     def _plan_cells(self, slice: Slice) -> "Plan":
         """The cells of a slice that has some; past the budget with a remark that says so."""
         with np.errstate(over="ignore", invalid="ignore"):
-            cells = estimate_cells(slice, self.window)
+            cells = expect_cells(slice, self.window)
         seconds = cells * (SECONDS_PER_CELL + SECONDS_PER_UNIT * numbers_per_point(slice))
         remark = (
             f"slice {slice.name} has about {cells:,} cells in this window, past the budget of "
@@ -135,14 +139,17 @@ class Study:
 
     @property
     def drawable(self) -> tuple[Slice, ...]:
-        """The slices that the style can draw: in style cells those that have exact cells.
+        """The slices that the style can draw: in style cells those with polygonal cells.
 
         Where none has, the first one, so that drawing it says why.
         """
         if self.style != "cells":
             return self.slices
-        exact = tuple(s for s in self.slices if self.plan(s).method == "exact")
-        return exact or self.slices[:1]
+        return tuple(s for s in self.slices if self.has_polygons(s)) or self.slices[:1]
+
+    def has_polygons(self, slice: Slice) -> bool:
+        """Whether a slice will be examined cell by cell, the cells being polygons."""
+        return polygons_apply(slice) and self.plan(slice).method == "exact"
 
     def examine(
         self, slice: Slice, progress: Progress | None = None, plan: "Plan | None" = None

@@ -35,7 +35,7 @@ def test_what_needs_all_cells_is_refused_in_the_words_of_the_plan(preset):
     (a,) = study.slices
     told = study.plan(a).remark
     with pytest.raises(SurfaceError) as refused:
-        study.plan_exactly(a)
+        study.plan_polygons(a)
     cost = told.partition(":")[0]
     assert str(refused.value).startswith(f"{cost}; choose a smaller --window, or --budget ")
     assert "--method" not in str(refused.value)
@@ -43,12 +43,12 @@ def test_what_needs_all_cells_is_refused_in_the_words_of_the_plan(preset):
     with pytest.raises(SurfaceError, match=r"or --method sampled$"):
         exact.plan(a)
     enough = make_study(preset, slice_name="a")
-    assert enough.plan_exactly(a) == enough.plan(a)
+    assert enough.plan_polygons(a) == enough.plan(a)
     (across,) = make_study(preset, slice_name="d").slices
     with pytest.raises(
         SurfaceError, match=r"slice d has no exact cells: .*; choose a slice within"
     ):
-        study.plan_exactly(across)
+        study.plan_polygons(across)
 
 
 def names(study: Study) -> list[str]:

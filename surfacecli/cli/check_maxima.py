@@ -88,6 +88,33 @@ def _count_planes(results: "list[Result]", budget: int, quiet: bool) -> dict[str
     return counts
 
 
+#: So many smooth saddles are printed; --json has all.
+SADDLES = 8
+
+
+def _print_saddles(results: "list[Result]") -> None:
+    """The smooth saddles across layers: where, and along which line E bends down how much."""
+    from surfacecli.cli.console import make_table, print_table
+
+    table = make_table("slice", "smooth saddle", ">E", ">u", ">v", ">curvature", ">along (u, v)")
+    for result in results:
+        saddles = result.verdict.smooth_saddles if result.slice.kind == "across-layers" else ()
+        for number, point in enumerate(saddles[:SADDLES], start=1):
+            curvature = "" if point.eigenvalues is None else f"{point.eigenvalues[0]:.4g}"
+            along = point.downhill
+            table.add_row(
+                result.slice.name,
+                f"{number} of {len(saddles)}",
+                f"{point.error:.6g}",
+                f"{point.u:.6f}",
+                f"{point.v:.6f}",
+                curvature,
+                "" if along is None else f"({along[0]:.4f}, {along[1]:.4f})",
+            )
+    if table.row_count:
+        print_table(table)
+
+
 def _print_verdicts(study: "Study", results: "list[Result]") -> None:
     from surfacecli.cli.console import make_table, print_table
     from surfacecli.words import count_words, theorem_words
@@ -136,10 +163,11 @@ def _print_verdicts(study: "Study", results: "list[Result]") -> None:
             )
     if maxima.row_count:
         print_table(maxima)
+    _print_saddles(results)
     for result in results:
         click.echo(f"{result.slice.name}: {result.verdict.claim.reason}.")
     n_u, n_v = study.resolution
-    found = [(result.slice.name, result.verdict.exact) for result in results]
+    found = [(result.slice.name, result.verdict.solved) for result in results]
     for name, exact in found:
         if exact is None:
             continue

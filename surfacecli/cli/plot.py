@@ -109,7 +109,7 @@ def plot(
         )
     for slice in study.slices:
         if slice not in slices:
-            click.echo(f"surface: {slice.name} left out: it has no exact cells", err=True)
+            click.echo(f"surface: {slice.name} left out: it has no polygonal cells", err=True)
     figures: list[dict[str, object]] = []
     results = []
     for slice in slices:

@@ -26,7 +26,7 @@ def examine(study: Study, slice: Slice, quiet: bool = False) -> Result:
 
 def examine_all(study: Study, slice: Slice, quiet: bool = False) -> Exact:
     """`examine_exactly`, with the same word on the terminal."""
-    plan = study.plan_exactly(slice)
+    plan = study.plan_polygons(slice)
     with watched(slice, plan, quiet) as progress:
         return examine_exactly(study, slice, progress, plan)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from surfacecli.geometry.across.curves import heights
+from surfacecli.geometry.across.points import AcrossExact
 from surfacecli.geometry.complexes import face_rings
 from surfacecli.geometry.exact.active import count_active
 from surfacecli.geometry.exact.points import Exact
@@ -83,3 +85,21 @@ def find_level(exact: Exact) -> LevelCells:
     error = exact.errors.value(cells, exact.cells.inner_points[cells])
     polygons = tuple(plane.place[plane.border(face)] for face in cells.tolist())
     return LevelCells(cells, error, polygons)
+
+
+def find_level_across(exact: AcrossExact) -> LevelCells:
+    """The same of an across-layers slice: the patches of its cells in which E is constant."""
+    cells, level = exact.cells, exact.found.inside.level
+    slabs = cells.slabs
+    patch = np.flatnonzero(level[cells.cell])
+    slab = slabs.slab_of_patch[patch]
+    steps = np.linspace(0.0, 1.0, 9)
+    x = slabs.x[slab, None] * (1.0 - steps) + slabs.x[slab + 1, None] * steps
+    polygons = []
+    for along, below in zip(x, slabs.below[patch].tolist(), strict=True):
+        low, high = (heights(slabs.curves[below + k], along) for k in (0, 1))
+        ring = np.concatenate([np.stack([along, low], 1), np.stack([along, high], 1)[::-1]])
+        polygons.append(cells.frame.swap(ring))
+    at = slabs.inner_points()[patch]
+    error = exact.tables.value(cells.cell[patch], at[:, 0], at[:, 1])
+    return LevelCells(patch, error, tuple(polygons))

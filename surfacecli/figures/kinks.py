@@ -10,6 +10,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from surfacecli.figures.theme import SHAPES
+from surfacecli.geometry.across.cells import AcrossCells
+from surfacecli.geometry.across.tracing import trace_edges
 from surfacecli.geometry.exact.cells import Cells
 from surfacecli.network.transfers import Array
 
@@ -75,6 +77,30 @@ def trace_kinks(cells: Cells) -> KinkLines:
     _, once = np.unique(edge, return_index=True)
     edge, line = edge[once], line[once]
     return KinkLines(plane.place[plane.ends[edge]], layer_of[line], drawn, len(lines))
+
+
+def trace_curves(cells: AcrossCells) -> KinkLines:
+    """The kinks of an across-layers slice, lines and curves; of too many about `MOST`."""
+    edges = trace_edges(cells)
+    lines, first = np.unique(edges.line, return_index=True)
+    drawn = np.arange(len(lines))
+    if len(lines) > LIMIT or len(edges.line) > PIECES:
+        most = min(MOST, len(lines) * PIECES // max(len(edges.line), PIECES))
+        a, b = (edges.places[edges.start[first] + k] for k in (0, 1))
+        direction = np.arctan2(*(b - a).T) % np.pi
+        drawn = _choose_evenly(edges.layer[first], direction, max(most, 1))
+    kept = np.isin(edges.line, lines[drawn])
+    segments, layers = [], []
+    for k in np.flatnonzero(kept):
+        way = edges.places[edges.start[k] : edges.start[k + 1]]
+        segments.append(np.stack([way[:-1], way[1:]], axis=1))
+        layers.append(np.full(len(way) - 1, edges.layer[k]))
+    return KinkLines(
+        np.concatenate([np.zeros((0, 2, 2)), *segments]),
+        np.concatenate([np.zeros(0, dtype=np.intp), *layers]),
+        len(drawn),
+        len(lines),
+    )
 
 
 def _choose_evenly(layer: Indices, direction: Array, most: int) -> Indices:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle as Patch
@@ -39,6 +40,8 @@ FEW = 15
 #: Inches beside the text of an entry in the legend: its mark and the gaps.
 BESIDE = 0.36
 LOWEST = "lowest point"
+#: Half the bar that shows where E falls from a smooth saddle, in windows.
+HALF_BAR = 0.035
 #: A set that spans this share of both sides of the window is about the whole of it.
 WHOLE = 0.9
 
@@ -84,9 +87,36 @@ def mark_plane(axes: Axes, picture: Picture) -> None:
     for point in picture.points:
         if has_extent(point, picture):
             axes.add_patch(_extent(point))
+    draw_descents(axes, picture)
     if picture.lowest is not None:
         at_u, at_v, _ = picture.lowest
         axes.plot([at_u], [at_v], zorder=5.0, clip_on=False, **_line(_ring(size)))
+
+
+def draw_descents(axes: Axes, picture: Picture) -> None:
+    """Of each smooth saddle a bar along the line in which E bends down most."""
+    bars = [
+        np.array([[p.u, p.v]])
+        + np.array([[-1.0], [1.0]]) * np.array(p.downhill) * _reach(p, picture)
+        for p in picture.points
+        if p.downhill is not None
+    ]
+    if not bars:
+        return
+    for colour, width, layer in (("white", 2.2, 3.6), (KINDS["saddle"][1], 1.2, 3.7)):
+        collection = LineCollection(
+            bars, colors=colour, linewidths=width, capstyle="round", zorder=layer, clip_on=True
+        )
+        collection.set_gid("descents of saddles" if colour != "white" else "rims of descents")
+        axes.add_collection(collection, autolim=False)
+
+
+def _reach(point: StationaryPoint, picture: Picture) -> float:
+    """Half the length of a saddle's bar: the same on paper whatever its direction."""
+    assert point.downhill is not None
+    du, dv = point.downhill
+    across = np.hypot(du / float(np.ptp(picture.u)), dv / float(np.ptp(picture.v)))
+    return HALF_BAR / float(across)
 
 
 def mark_surface(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> None:
@@ -144,7 +174,7 @@ def height_between(u: Array, v: Array, z: Array, at_u: Array, at_v: Array) -> Ar
     return np.asarray((1 - t) * below + t * ((1 - s) * z[j + 1, i] + s * z[j + 1, i + 1]))
 
 
-def legend_entries(pictures: Iterable[Picture]) -> list[tuple[Line2D, str]]:
+def legend_entries(pictures: Sequence[Picture]) -> list[tuple[Line2D, str]]:
     """A handle and a text with its count for every sort of points in the pictures."""
     counts: Counter[str] = Counter()
     examples: dict[str, StationaryPoint] = {}
@@ -161,6 +191,9 @@ def legend_entries(pictures: Iterable[Picture]) -> list[tuple[Line2D, str]]:
     ]
     if lowest:
         entries.append((Line2D([], [], **_line(_ring(LARGEST))), LOWEST))
+    if any(p.downhill is not None for picture in pictures for p in picture.points):
+        bar = Line2D([], [], color=KINDS["saddle"][1], lw=1.2)
+        entries.append((bar, "E bends down along it"))
     if sets:
         entries.append((Line2D([], [], color=INK, lw=0.7, ls=(0, (3, 2))), "extent of a set"))
     return entries

@@ -6,8 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from surfacecli.figures.cellmap import CellMap, LevelCells, find_level, map_cells
-from surfacecli.figures.kinks import KinkLines, trace_kinks
+from surfacecli.figures.cellmap import (
+    CellMap,
+    LevelCells,
+    find_level,
+    find_level_across,
+    map_cells,
+)
+from surfacecli.figures.kinks import KinkLines, trace_curves, trace_kinks
 from surfacecli.geometry.claim import Verdict
 from surfacecli.geometry.descent.path import Path
 from surfacecli.geometry.exact.points import Audit
@@ -20,8 +26,8 @@ from surfacecli.network.transfers import Array
 Style = Literal["modern", "post", "cells"]
 SAMPLED = "points sampled, not exhaustive"
 NO_CELLS = (
-    "style cells draws exact cells, and this slice was sampled; choose a slice within one layer of "
-    "a piecewise-linear net, or a smaller window"
+    "style cells draws polygonal cells, and this slice has none, or was sampled; choose a slice "
+    "within one layer of a piecewise-linear net, or a smaller window"
 )
 
 
@@ -120,6 +126,7 @@ def make_picture(
     Raises `ValueError` where cells are asked for and the verdict is not exact.
     """
     slice, lowest, exact = verdict.slice, verdict.lowest, verdict.exact
+    solved, across = verdict.solved, verdict.across
     if cells and exact is None:
         raise ValueError(f"slice {slice.name}: {NO_CELLS}")
     return Picture(
@@ -138,10 +145,10 @@ def make_picture(
         last_layer=slice.moved == (slice.objective.network.depth,),
         sampled=verdict.method == "sampled",
         provenance=provenance,
-        kinks=trace_kinks(exact.cells) if exact else None,
-        level=find_level(exact) if exact else None,
-        audit=exact.audit if exact else None,
-        cell_count=len(exact.cells) if exact else 0,
+        kinks=trace_kinks(exact.cells) if exact else trace_curves(across.cells) if across else None,
+        level=find_level(exact) if exact else find_level_across(across) if across else None,
+        audit=verdict.audit,
+        cell_count=len(solved.cells) if solved else 0,
         cells=map_cells(exact) if exact and cells else None,
     )
 

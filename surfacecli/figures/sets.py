@@ -20,6 +20,8 @@ from surfacecli.network.transfers import Array
 HATCH = "////"
 #: Weights of red, green and blue in the brightness of a colour, and what is dark.
 BRIGHTNESS, DARK = np.array([0.299, 0.587, 0.114]), 0.45
+#: What a legend calls the lines of sets, where not valleys.
+COURSES = {"maximum": "course of a ridge"}
 #: Widths of the lines, in points.
 RIM, COURSE = 1.0, 1.6
 
@@ -88,7 +90,9 @@ def set_entries(pictures: Iterable[Picture]) -> Sequence[tuple[Artist, str]]:
         kinds |= {p.kind for p in picture.points if p.outline and p.support == "valley"}
     hatched = Patch(facecolor="none", edgecolor=INK, linewidth=0.0, hatch=2 * HATCH)
     entries: list[tuple[Artist, str]] = [(hatched, "E is constant")] if level else []
-    if kinds:
-        colour = KINDS[min(kinds, key=list(KINDS).index)][1]
-        entries.append((Line2D([], [], color=colour, lw=COURSE), "course of a valley"))
+    entries += [
+        (Line2D([], [], color=KINDS[kind][1], lw=COURSE), COURSES.get(kind, "course of a valley"))
+        for kind in KINDS
+        if kind in kinds
+    ]
     return entries

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from surfacecli.geometry.across.estimate import estimate_across
 from surfacecli.geometry.across.frame import across_applies
 from surfacecli.geometry.across.points import AcrossExact, examine_across
 from surfacecli.geometry.exact.cells import cells_apply
+from surfacecli.geometry.exact.estimate import estimate_cells
 from surfacecli.geometry.exact.points import Audit, Exact, examine_cells
 from surfacecli.geometry.grids import Grid
 from surfacecli.geometry.search import search
@@ -121,6 +123,19 @@ def exact_applies(slice: Slice) -> bool:
     """
     squares = slice.objective.loss.scale is not None
     return polygons_apply(slice) or (across_applies(slice) and squares)
+
+
+def why_no_polygons(slice: Slice) -> str:
+    """Why `polygons_apply` does not hold."""
+    if slice.kind == "across-layers":
+        return "the kinks of a slice across layers are curves"
+    return why_not_exact(slice)
+
+
+def expect_cells(slice: Slice, window: Window) -> int:
+    """About how many cells `give_exact_verdict` will find in a window."""
+    estimate = estimate_cells if polygons_apply(slice) else estimate_across
+    return estimate(slice, window)
 
 
 def why_not_exact(slice: Slice) -> str:

@@ -99,6 +99,17 @@ def find_slabs(frame: Frame, progress: Progress | None = None) -> Slabs:
     return _join(frame, parts)
 
 
+def kink_layers(frame: Frame, name: Indices) -> Indices:
+    """The layers (k,) of the units that make curves with these names (k,)."""
+    network = frame.slice.objective.network
+    layers = np.arange(frame.higher, network.depth + 1)
+    counts = [
+        len(frame.inputs) * network.widths[n] * len(network.transfers[n - 1].nodes or ())
+        for n in layers
+    ]
+    return np.asarray(layers[np.searchsorted(np.cumsum(counts), name, side="right")])
+
+
 def _sides(frame: Frame, x: Array, pattern: NDArray[np.int64]) -> Slabs:
     """Strips with nothing in them but the window's lower and upper side."""
     count = len(x) - 1

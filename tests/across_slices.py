@@ -15,6 +15,13 @@ from surfacecli.network.transfers import TRANSFERS
 WINDOW = Window(-1.5, 2.0, -1.0, 1.25)
 
 
+def small_across_slice(seed: int, transfer: str = "relu", loss: str = "squared") -> Slice:
+    """The nets of the stated speed: widths 3-4-2, 5 data points, around the weights, biases."""
+    network = random_network((3, 4, 2), [TRANSFERS["relu"], TRANSFERS[transfer]], seed, True)
+    objective = Objective(network, random_data(5, 3, 2, seed, loss), LOSSES[loss])
+    return make_slice(f"small {seed}", objective, [1], [2], "weights", seed)
+
+
 def random_across_slice(seed: int, widest: int = 3, loss: str = "squared") -> Slice:
     """A net of depth 2 to 4: a third with whole-number weights, a third with equal data.
 

@@ -45,6 +45,7 @@ GEOMETRY = (
     ("descent", "facets", "missed"),
     ("complexes", "locate", "maps"),
     ("search",),
+    ("across",),
     ("polish", "section", "smooth", "exact", "terrain", "around"),
     ("candidates", "kinks"),
     ("stationary", "grids", "roots", "courses"),

@@ -190,8 +190,9 @@ def test_check_maxima_document(run, tiny):
     assert within["audit"] == {"sum": 1, "expected": 1, "disputed": 0, "complete": True}
     indices = [p["index"] for p in (*within["stationary_points"], *within["border"])]
     assert sum(indices) == 1
-    assert across["method"] == "sampled"
-    assert across["audit"]["complete"] is False
+    assert across["method"] == "exact"
+    assert across["audit"] == {"sum": 1, "expected": 1, "disputed": 0, "complete": True}
+    assert sum(p["index"] for p in (*across["stationary_points"], *across["border"])) == 1
 
 
 def test_check_maxima_of_the_post(run):

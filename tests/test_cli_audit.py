@@ -102,7 +102,7 @@ def test_audit_table_and_answer(run):
 
 def test_audit_leaves_out_slices_without_cells(run, tmp_path):
     result = run("audit", "tiny.yaml")
-    assert "E12 left out: exact stationary points are found within a layer" in result.stderr
+    assert "E12 left out: the kinks of a slice across layers are curves" in result.stderr
     assert sorted(p.name for p in (tmp_path / "outputs").iterdir()) == [
         "tiny-E1-audit.png",
         "tiny-E2-audit.png",
@@ -123,8 +123,8 @@ def test_one_quadratic_is_all_there(run):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("post", "--slice", "E12"), "slice E12 has no exact cells"),
-        (("mixed",), "no exact cells"),
+        (("post", "--slice", "E12"), "slice E12 has no polygonal cells: the kinks of a slice across layers are curves"),
+        (("mixed",), "no polygonal cells"),
         (("tanh", "--slice", "E1"), "need piecewise-linear transfer functions, not tanh"),
         (
             ("tiny.yaml", "--slice", "E1", "--budget", "2"),

@@ -46,7 +46,7 @@ def test_what_needs_all_cells_is_refused_in_the_words_of_the_plan(preset):
     assert enough.plan_polygons(a) == enough.plan(a)
     (across,) = make_study(preset, slice_name="d").slices
     with pytest.raises(
-        SurfaceError, match=r"slice d has no exact cells: .*; choose a slice within"
+        SurfaceError, match=r"slice d has no polygonal cells: .*; choose a slice within"
     ):
         study.plan_polygons(across)
 

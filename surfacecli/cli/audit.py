@@ -81,15 +81,15 @@ def audit(
 
 
 def _with_cells(study: "Study", quiet: bool) -> "list[Slice]":
-    """The slices that have exact cells, saying which have none; where none has, all of them."""
-    from surfacecli.geometry.claim import exact_applies, why_not_exact
+    """The slices whose cells are polygons, saying which have none; where none has, all of them."""
+    from surfacecli.geometry.claim import polygons_apply, why_no_polygons
 
-    found = [slice for slice in study.slices if exact_applies(slice)]
+    found = [slice for slice in study.slices if polygons_apply(slice)]
     if not found:
         return list(study.slices)
     for slice in study.slices:
         if slice not in found and not quiet:
-            click.echo(f"surface: {slice.name} left out: {why_not_exact(slice)}", err=True)
+            click.echo(f"surface: {slice.name} left out: {why_no_polygons(slice)}", err=True)
     return found
 
 

@@ -64,8 +64,13 @@ def _bracketed_roots(coefficients: Array, lower: Array, upper: Array) -> Array:
     each = coefficients[:, None]
     rises = evaluate_polynomials(each, right) > 0
     crossed = (evaluate_polynomials(each, left) > 0) != rises
+    found = np.full(crossed.shape, np.nan)
+    at = np.nonzero(crossed)
+    own = coefficients[:, *at[1:]]
+    left, right, rises = left[at], right[at], rises[at]
     for _ in range(_HALVINGS):
         middle = 0.5 * (left + right)
-        beyond = (evaluate_polynomials(each, middle) > 0) == rises
+        beyond = (evaluate_polynomials(own, middle) > 0) == rises
         left, right = np.where(beyond, left, middle), np.where(beyond, middle, right)
-    return np.where(crossed, 0.5 * (left + right), np.nan)
+    found[at] = 0.5 * (left + right)
+    return found

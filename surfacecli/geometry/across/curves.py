@@ -23,7 +23,7 @@ def heights(curves: Array, x: Array) -> Array:
     """y of curves (..., 4) at x (...)."""
     n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(-(n0 + n1 * x) / (d0 + d1 * x))
+        return np.asarray(-(n0 + n1 * x) / (d0 + d1 * x) + 0.0)
 
 
 def slopes(curves: Array, x: Array) -> Array:

@@ -4,11 +4,12 @@ Single points: nodes, turns of E along edges and points inside cells whose index
 level edges, valleys and level cells, put together where they touch, one entry each.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surfacecli.geometry.across import curves as bent
 from surfacecli.geometry.across.cells import AcrossCells, find_across_cells
 from surfacecli.geometry.across.edges import find_chain_turns, find_gap_turns
 from surfacecli.geometry.across.interiors import find_interiors
@@ -39,6 +40,8 @@ SMOOTH = 1e-10
 AGREE = 1e-9
 #: Round a point at this distance, in windows, the units that change their pieces make its kink.
 RING = 1e-7
+#: How far corners are drawn in, towards the middle of their patch.
+DRAWN_IN = 1e-6
 #: Points whose rings are looked at together.
 TOGETHER = 256
 
@@ -58,11 +61,12 @@ class AcrossExact:
     def judged_places(self) -> Array:
         """Where the Hessians are that the verdict looks at, (k, 2) as (u, v).
 
-        A point inside every patch, so several in a cell, and every smooth stationary point.
+        Of every cell a point in its middle, and that corner of its patches, a little drawn in,
+        with the smallest eigenvalue; and every smooth stationary point.
         """
         smooth = [(p.u, p.v) for p in self.points if p.support == "cell"]
-        inner = self.cells.frame.swap(self.cells.slabs.inner_points())
-        return np.concatenate([inner, np.array(smooth).reshape(-1, 2)])
+        places = [self.cells.inner_points, self.cells.frame.swap(_most_bent_down(self.found))]
+        return np.concatenate([*places, np.array(smooth).reshape(-1, 2)])
 
     @property
     def cells(self) -> AcrossCells:
@@ -103,6 +107,24 @@ def examine_across(slice: Slice, window: Window, progress: Progress | None = Non
     )
 
 
+def _most_bent_down(found: Found) -> Array:
+    """Of each cell, the corner (F, 2) of a patch where E bends down most, as (x, y)."""
+    slabs, cells = found.cells.slabs, found.cells
+    inner, slab = slabs.inner_points(), slabs.slab_of_patch
+    corners = []
+    for side in (0, 1):
+        x = slabs.x[slab + side]
+        for k in (0, 1):
+            y = np.clip(bent.heights(slabs.curves[slabs.below + k], x), *cells.frame.y)
+            corner = np.stack([x, np.where(np.isnan(y), inner[:, 1], y)], axis=1)
+            corners.append(corner + DRAWN_IN * (inner - corner))
+    places, cell = np.concatenate(corners), np.tile(cells.cell, 4)
+    least = np.linalg.eigvalsh(found.tables.hessian(cell, *places.T))[:, 0]
+    order = np.lexsort((least, cell))
+    first = np.append(True, np.diff(cell[order]) > 0)
+    return np.asarray(places[order[first]])
+
+
 def _read_points(found: Found) -> list[StationaryPoint]:
     groups = find_groups(found)
     in_set = np.zeros(len(found.spots.x), dtype=np.bool_)
@@ -113,11 +135,24 @@ def _read_points(found: Found) -> list[StationaryPoint]:
             point = read_group(found, group)
             # On the border a shoulder is a regular set.
             if not (point.on_border and point.kind == "shoulder"):
-                result.append(point)
+                result.append(_with_hessian(found, point) if len(group.courses) else point)
     result += _inner_points(found)
     rounds = found.spots.rounds
     wanted = (rounds.index != 0) | (rounds.everywhere & _outer(found))
     return result + _spot_points(found, np.flatnonzero(wanted & ~in_set))
+
+
+def _with_hessian(found: Found, point: StationaryPoint) -> StationaryPoint:
+    """A valley through cells with gradient and Hessian at its point, where E is smooth."""
+    if not point.smooth or point.support == "plateau":
+        return point
+    at = differentiate(found.cells.frame.slice, point.u, point.v)
+    smaller, larger = np.linalg.eigvalsh(at.hessian[0])
+    return replace(
+        point,
+        residual=float(np.hypot(*at.gradient[0])),
+        eigenvalues=(float(smaller), float(larger)),
+    )
 
 
 def _outer(found: Found) -> Flags:

@@ -69,7 +69,7 @@ def _cut(
         ends = [np.abs(constant + at[:, None, None] * slope) for at in (lower, upper)]
         wanted = (slope != 0.0) & (np.maximum(*ends) > ON_NODE * (terms + abs(node)))
         groups.append(np.nonzero(wanted)[0])
-        values.append(-constant[wanted] / slope[wanted])
+        values.append(-constant[wanted] / slope[wanted] + 0.0)
     if nodes:
         value, group = np.concatenate(values), np.concatenate(groups)
         x = np.sort(np.concatenate([x, value[thin_out(value, group, lower, upper, nearest)]]))

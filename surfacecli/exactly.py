@@ -22,8 +22,8 @@ def examine_exactly(
 ) -> Exact:
     """All cells and stationary points of a slice over the window of a study.
 
-    `plan` is that of `study.plan_polygons(slice)`, where the caller has it already; without it, this
-    raises `SurfaceError` where the slice has no exact cells, or more than the budget.
+    `plan` is that of `study.plan_polygons(slice)`, where the caller has it already; without it,
+    this raises `SurfaceError` where the slice has no exact cells, or more than the budget.
     """
     if plan is None:
         study.plan_polygons(slice)

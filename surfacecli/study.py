@@ -32,7 +32,7 @@ BUDGET, SECONDS_PER_CELL, SECONDS_PER_UNIT = 100_000, 1e-5, 3e-8
 TOO_HIGH = 1e150
 #: Refuse grids whose result alone takes more than this (bytes).
 TOO_LARGE = 8 << 30
-#: Where exact cells are.
+#: What to do where a slice cannot be exact, and where polygonal cells are.
 SAMPLED = "--method sampled"
 ELSEWHERE = "choose a slice within one layer of a piecewise-linear net with a convex loss"
 

@@ -123,7 +123,10 @@ def test_one_quadratic_is_all_there(run):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("post", "--slice", "E12"), "slice E12 has no polygonal cells: the kinks of a slice across layers are curves"),
+        (
+            ("post", "--slice", "E12"),
+            "slice E12 has no polygonal cells: the kinks of a slice across layers are curves",
+        ),
         (("mixed",), "no polygonal cells"),
         (("tanh", "--slice", "E1"), "need piecewise-linear transfer functions, not tanh"),
         (

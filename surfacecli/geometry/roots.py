@@ -66,7 +66,7 @@ def _bracketed_roots(coefficients: Array, lower: Array, upper: Array) -> Array:
     crossed = (evaluate_polynomials(each, left) > 0) != rises
     found = np.full(crossed.shape, np.nan)
     at = np.nonzero(crossed)
-    own = coefficients[:, *at[1:]]
+    own = np.stack([c[at[1:]] for c in coefficients])
     left, right, rises = left[at], right[at], rises[at]
     for _ in range(_HALVINGS):
         middle = 0.5 * (left + right)

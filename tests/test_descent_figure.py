@@ -1,6 +1,7 @@
 """Paths of descent on figures and on the command line: what is drawn, printed, refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -15,7 +16,7 @@ from surfacecli.cli import surface
 from surfacecli.descents import descend_result
 from surfacecli.errors import SurfaceError
 from surfacecli.figures import draw_panel, draw_surface, encode_figure, read_provenance
-from surfacecli.figures.descent import COLOURS, NAMES
+from surfacecli.figures.descent import COLOURS, NAMES, path_entries
 from surfacecli.geometry.descent.path import METHODS, Path
 from surfacecli.pictures import draw, picture_of
 from surfacecli.study import Result as StudyResult
@@ -112,6 +113,9 @@ def test_what_is_integrated_says_so() -> None:
     paths = descend_result(result, ["flow"], [(2.0, -2.0)])
     texts = [text.get_text() for text in draw(result, paths=paths).legends[0].get_texts()]
     assert "gradient flow 1 (integrated)" in texts
+    some = [replace(path, exact=k == 0) for k, path in enumerate(paths * 3)]
+    entries = path_entries([picture_of(result, paths=some)])
+    assert entries[0][1] == "gradient flow 3 (2 integrated)"
 
 
 def test_vectors_and_the_panel(result: StudyResult, paths: tuple[Path, ...]) -> None:

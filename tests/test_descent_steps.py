@@ -176,6 +176,23 @@ def test_the_lowest_point_of_a_step_against_dense_samples(kind: str) -> None:
         assert found.error == pytest.approx(float(evaluate(slice, *found.place)), rel=1e-12)
 
 
+def test_a_notch_that_samples_miss() -> None:
+    """E = (1 - n)^2 with a notch n of width 2e-4: only the kinks of the step tell of it."""
+    at, w = 0.3, 1e-4
+    objective = make_objective(
+        [[[0.0], [0.0], [0.0]], [[5e3, -1e4, 5e3]]],
+        ["relu", "identity"],
+        [[1.0]],
+        [[1.0]],
+        biases=[[-at, -at - w, -at - 2 * w], None],
+    )
+    slice = make_slice_by_hand(objective, {1: [[1], [1], [1]]}, {1: [[0], [0], [0]]})
+    found = lowest_on_step(slice, (-1.0, 0.0), (2.0, 0.0))
+    assert found.place[0] == pytest.approx(at + w, abs=1e-9)
+    assert found.error == pytest.approx(0.25, abs=1e-4)
+    assert found.crossed == 1
+
+
 def test_methods_on_smooth_nets() -> None:
     """On tanh Newton converges in a few steps, in the end quadratically, and not to a saddle."""
     preset = load_preset("tanh")

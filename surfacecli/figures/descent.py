@@ -94,13 +94,13 @@ def path_entries(pictures: Sequence[Picture]) -> list[tuple[Artist, str]]:
     """Entries of a legend: each method with the number of its paths, their starts and ends."""
     counts = Counter(path.method for picture in pictures for path in picture.paths)
     entries: list[tuple[Artist, str]] = []
-    integrated = any(
-        path.method == "flow" and not path.exact for picture in pictures for path in picture.paths
-    )
+    flows = [p for picture in pictures for p in picture.paths if p.method == "flow"]
+    integrated = sum(not path.exact for path in flows)
+    note = f" ({'' if integrated == len(flows) else f'{integrated} '}integrated)"
     for method in METHODS:
         if counts[method]:
             name = f"{NAMES[method]} {counts[method]}"
-            name += " (integrated)" if method == "flow" and integrated else ""
+            name += note if method == "flow" and integrated else ""
             entries.append((Line2D([], [], **_look(method, 1.0)), name))
     if entries:
         entries += [

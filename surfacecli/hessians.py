@@ -34,7 +34,7 @@ FULL = 1500
 QUOTED = 100
 #: Multiplications (see `count_work`) that quoting and exchanging transfer functions may take, and
 #: what a second does at the least.
-QUOTING, EXCHANGING, PER_SECOND = 3e9, 6e9, 1e9
+QUOTING, EXCHANGING, PER_SECOND = 3e9, 6e9, 3e9
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,7 +72,8 @@ def hessian_document(
                 "pre_activations": spectrum_document(layer.pre_activations),
                 "gauss_newton": {
                     **spectrum_document(layer.gauss_newton),
-                    "difference": difference,
+                    "difference": difference.size,
+                    "difference_converged": difference.converged,
                 },
                 "units": units_document(units),
                 "on_node": layer.on_node,

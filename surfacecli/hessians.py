@@ -21,7 +21,7 @@ from surfacecli.network.curvature.examine import WIDE
 from surfacecli.network.curvature.outer import DENSE
 from surfacecli.network.curvature.spectrum import count_nonzero, eigenvalues_of, spectrum_from
 from surfacecli.network.data import Objective
-from surfacecli.network.difference import gauss_newton_difference
+from surfacecli.network.difference import Difference, gauss_newton_difference
 from surfacecli.network.model import Network
 from surfacecli.network.transfers import Array, Transfer, leaky_relu, relu, tanh
 from surfacecli.network.units import Units, count_units
@@ -54,7 +54,7 @@ class Hessians:
     network: Network
     layers: tuple[LayerCurvature, ...]
     units: tuple[Units, ...]
-    differences: tuple[float, ...]
+    differences: tuple[Difference, ...]
     trace: float
     full: Spectrum | None
     on_node: int

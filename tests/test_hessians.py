@@ -24,7 +24,7 @@ from surfacecli.network import difference
 from surfacecli.network.curvature import Rank
 from surfacecli.network.curvature.spectrum import spectrum_from
 from surfacecli.network.data import Objective
-from surfacecli.network.difference import gauss_newton_difference
+from surfacecli.network.difference import Difference, gauss_newton_difference
 from surfacecli.network.model import Network
 from surfacecli.network.transfers import TRANSFERS, Array
 from surfacecli.presets import Preset, load_preset
@@ -132,11 +132,12 @@ def test_negative_eigenvalues_beside_a_trace_that_is_not(tmp_path):
 
 
 def test_gauss_newton_is_the_hessian_or_not(tmp_path):
-    assert examine_hessians(preset_of(tmp_path, "leaky_relu")).differences == (0.0, 0.0, 0.0)
+    none = Difference(0.0)
+    assert examine_hessians(preset_of(tmp_path, "leaky_relu")).differences == (none,) * 3
     preset = preset_of(tmp_path, "[tanh, relu, identity]")
     found = examine_hessians(preset)
-    assert found.differences[1:] == (0.0, 0.0)
-    assert found.differences[0] > 0.01
+    assert found.differences[1:] == (none, none)
+    assert found.differences[0].size > 0.01
     # By hand: the Gauss-Newton matrix over the weights of layer 1 is 2 J^T J of the outputs.
     network, data = preset.objective.network, preset.objective.data
 
@@ -154,7 +155,7 @@ def test_gauss_newton_is_the_hessian_or_not(tmp_path):
     )
     H = hessian_by_differences(preset.objective, network)[: len(theta), : len(theta)]
     wanted = np.abs(np.linalg.eigvalsh(H - 2 * J.T @ J)).max()
-    assert found.differences[0] == pytest.approx(wanted, rel=1e-5)
+    assert found.differences[0].size == pytest.approx(wanted, rel=1e-5)
     assert found.layers[0].gauss_newton.trace == pytest.approx(2 * (J**2).sum(), rel=1e-7)
 
 
@@ -163,17 +164,24 @@ def test_the_difference_by_products_agrees(monkeypatch):
         np.random.default_rng(8), 3, ["tanh", "sigmoid", "identity"], "squared", widths=[3, 5, 4, 2]
     )
     dense = [gauss_newton_difference(objective, layer) for layer in (1, 2, 3)]
+    assert all(found.converged for found in dense)
+    assert dense[2] == Difference(0.0)
     monkeypatch.setattr(difference, "DENSE", 1)
-    assert [gauss_newton_difference(objective, n) for n in (1, 2, 3)] == pytest.approx(dense)
-    assert dense[2] == 0.0
+    sparse = [gauss_newton_difference(objective, layer) for layer in (1, 2, 3)]
+    assert [d.size for d in sparse] == pytest.approx([d.size for d in dense])
+    assert all(found.converged for found in sparse)
+    monkeypatch.setattr(difference, "PRODUCTS", 2)
+    bound = gauss_newton_difference(objective, 1)
+    assert not bound.converged
+    assert 0 < bound.size <= dense[0].size
 
 
 def test_signed_parts_are_as_many_as_the_rank():
-    values = np.array([-3.0, -1e-17, 0.0, 1e-17, 2.0, 5.0])
-    spectrum = spectrum_from(values, 4.0, Rank(3, 3), 6)
+    values = np.array([-3.0, -0.5, -1e-17, 0.0, 1e-17, 2.0, 5.0])
+    spectrum = spectrum_from(values, 3.5, Rank(4, 4), 7)
     positive, negative = signed_parts(spectrum)
     assert positive.tolist() == [5.0, 2.0]
-    assert negative.tolist() == [-3.0]
+    assert negative.tolist() == [-0.5, -3.0]
     with pytest.raises(ValueError, match="not held"):
         signed_parts(replace(spectrum, eigenvalues=None))
 

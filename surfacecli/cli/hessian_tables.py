@@ -36,7 +36,8 @@ def _print_layers(hessians: Hessians) -> None:
             ("weights", layer.weights),
             ("pre-activations", layer.pre_activations),
         ):
-            off = f"{difference:.4g}" if spectrum is layer.weights else ""
+            least = "" if difference.converged else ">= "
+            off = f"{least}{difference.size:.4g}" if spectrum is layer.weights else ""
             number = str(layer.layer) if spectrum is layer.weights else ""
             table.add_row(number, what, *_cells(spectrum), off)
     if hessians.full is not None:

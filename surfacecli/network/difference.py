@@ -5,6 +5,8 @@
 Botev, Ritter and Barber (2017), section 3: with D = 0 in eq. (2) the two are one.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from surfacecli.network.curvature import backpropagate, layer_hessian, layer_product
@@ -14,31 +16,39 @@ from surfacecli.network.data import Objective
 from surfacecli.network.model import Network
 from surfacecli.network.transfers import Array
 
-#: The largest matrix (rows) whose eigenvalues are all found.
-DENSE = 1500
+#: The largest matrix (rows) whose eigenvalues are all found, and the products for a larger one.
+DENSE, PRODUCTS = 1500, 100
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest absolute eigenvalue of H_l - G_l; a lower bound where not `converged`."""
+
+    size: float
+    converged: bool = True
 
 
 def gauss_newton_difference(
     objective: Objective, layer: int, network: Network | None = None
-) -> float:
-    """The largest absolute eigenvalue of H_l - G_l; exactly 0 where nothing bends from l on.
+) -> Difference:
+    """How far G_l is from H_l: exactly 0 where nothing bends from l on.
 
-    Beyond `DENSE` weights by products; where these do not settle it is a lower bound.
+    Beyond `DENSE` weights by at most `PRODUCTS` products with both.
     """
     passes = backpropagate(objective, network)
     if not passes.bent(layer):
-        return 0.0
+        return Difference(0.0)
     shape = passes.network.weights[layer - 1].shape
     size = shape[0] * shape[1]
     if size <= DENSE:
         H = layer_hessian(objective, layer, network)
         H -= layer_hessian(objective, layer, network, gauss_newton=True)
-        return float(np.abs(eigenvalues_of(H)).max())
+        return Difference(float(np.abs(eigenvalues_of(H)).max()))
 
     def product(v: Array) -> Array:
         V = v.reshape(shape)
         difference = layer_product(passes, layer, V) - layer_product(passes, layer, V, True)
         return difference.ravel()
 
-    found = find_extremes(product, size)
-    return max(abs(found.smallest), abs(found.largest))
+    found = find_extremes(product, size, products=PRODUCTS)
+    return Difference(max(abs(found.smallest), abs(found.largest)), found.converged)

@@ -236,14 +236,14 @@ def test_the_figures_hold_their_making(run, tmp_path, suffix):
 
 def test_files_of_others_are_kept(run, tmp_path):
     (tmp_path / "outputs").mkdir()
-    foreign = tmp_path / "outputs" / "tiny-hessian.png"
+    foreign = tmp_path / "outputs" / "tiny-depth.png"
     foreign.write_bytes(b"mine")
     assert (
         "was not made by surface"
-        in run("hessian", "tiny.yaml", "--figures", "spectra", status=1).stderr
+        in run("hessian", "tiny.yaml", "--figures", "depth", status=1).stderr
     )
     assert foreign.read_bytes() == b"mine"
-    run("hessian", "tiny.yaml", "--figures", "spectra", "--force")
+    run("hessian", "tiny.yaml", "--figures", "depth", "--force")
     assert foreign.read_bytes() != b"mine"
 
 

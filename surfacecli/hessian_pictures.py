@@ -52,10 +52,7 @@ def spectra_picture(hessians: Hessians) -> figures.SpectraPicture:
 def node_words(count: int) -> str:
     """What is true at a point on a node."""
     pairs = "1 pair" if count == 1 else f"{count:,} pairs"
-    return (
-        f"{pairs} of data point and unit on a node: the Hessians are those of the side where the "
-        "slope is that to the left"
-    )
+    return f"{pairs} of data point and unit on a node, where the slope to its left counts"
 
 
 def _drawn(title: str, spectrum: Spectrum, gauss_newton: Spectrum | None) -> figures.Spectrum:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import central_hessian, loss_by_loops, make_objective, random_objective
+from oracles import (
+    central_hessian,
+    explicit_objective,
+    loss_by_loops,
+    make_objective,
+    random_objective,
+)
 
 from surfacecli import hessians as module
 from surfacecli.errors import SurfaceError
@@ -119,6 +125,19 @@ def test_against_differences(tmp_path, transfer, loss, at):
         assert layer.pre_activations.eigenvalues == pytest.approx(
             inner_values, abs=2e-6 * inner_scale
         )
+
+
+def test_the_net_whose_numbers_are_known():
+    found = examine_hessians(replace(load_preset("post"), objective=explicit_objective()))
+    assert [layer.trace for layer in found.layers] == pytest.approx(
+        [377.429875, 833.775475, 271.27595]
+    )
+    assert found.trace == pytest.approx(377.429875 + 833.775475 + 271.27595)
+    assert [layer.rank.low for layer in found.layers] == [2, 2, 2]
+    assert [layer.weights.zero_share for layer in found.layers] == pytest.approx([2 / 3, 2 / 3, 0])
+    assert found.full is not None
+    assert found.full.trace == pytest.approx(found.trace)
+    assert found.negative > 0
 
 
 def test_negative_eigenvalues_beside_a_trace_that_is_not(tmp_path):

@@ -69,7 +69,8 @@ def draw_spectra(picture: SpectraPicture, sheet: Sheet = PAGE) -> Figure:
         ("Hessian over the weights of a layer: eigenvalues, largest first", shown),
         (inner, picture.pre_activations[:layers]),
     )
-    columns = min(NARROW if sheet.narrow else ABREAST, len(shown))
+    rows = -(-len(shown) // (NARROW if sheet.narrow else ABREAST))
+    columns = -(-len(shown) // rows)
     width = sheet.width - 2 * MARGIN
     with theme():
         headings = [_heading(words, width) for words, _ in parts]
@@ -269,13 +270,13 @@ UNIT_WORDS = {
 
 def _entries(picture: SpectraPicture) -> list[tuple[Artist, str]]:
     spectra = [*picture.weights, *picture.pre_activations]
-    entries: list[tuple[Artist, str]] = [
-        (Line2D([], [], **_style(False, 60)), "positive eigenvalue"),
-    ]
+    entries: list[tuple[Artist, str]] = []
+    if any(len(s.positive) for s in spectra):
+        entries.append((Line2D([], [], **_style(False, 60)), "positive eigenvalue"))
     if any(len(s.negative) for s in spectra):
         handle = Line2D([], [], **_style(True, 60))
         entries.append((handle, "negative eigenvalue, its size"))
-    if any(s.gauss_newton is not None for s in spectra):
+    if any(s.gauss_newton is not None and len(s.gauss_newton) for s in spectra):
         entries.append((Line2D([], [], **_newton_style(1)), "Gauss-Newton"))
     if any(s.zeros and not s.remark for s in spectra):
         entries.append((Patch(color=FAINT, alpha=0.55, lw=0), "no curvature"))

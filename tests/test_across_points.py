@@ -73,6 +73,16 @@ def test_the_audit_of_nets_that_were_wrong_once(seed: int) -> None:
     check_audit(examine_across(random_across_slice(seed), WINDOW))
 
 
+def test_a_saddle_where_e_is_nearly_level_along_v() -> None:
+    """E_vv is 4e-10 there: the root of N gives v no better than to the size of the window."""
+    exact = examine_across(small_across_slice(695), Window())
+    check_audit(exact)
+    (saddle,) = (p for p in exact.points if p.support == "cell")
+    assert (saddle.u, saddle.v) == pytest.approx((-0.57504201, 0.58599752), abs=1e-7)
+    slice = exact.cells.frame.slice
+    assert np.abs(differentiate(slice, saddle.u, saddle.v).gradient).max() < 1e-12
+
+
 @given(st.integers(min_value=10_000, max_value=2**31))
 @settings(max_examples=15)
 def test_the_audit_of_any_net(seed: int) -> None:

@@ -34,8 +34,9 @@ NEAR_END = 1e-9
 SPURIOUS = 1e-3
 #: q2 counts as 0 at a root of N below this times the size of its terms.
 FLAT = 1e-12
-#: A last step of Newton's iteration is taken where it is shorter than this, in windows.
-LAST_STEP = 1e-6
+#: Steps of Newton's iteration; it has settled where the last is shorter than this, in windows, and
+#: stayed at its root where x moved by less than that.
+STEPS, SETTLED, SAME_PLACE = 8, 1e-9, 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,18 +184,24 @@ def _inside(cells: AcrossCells, cell: Indices, x: Array, y: Array) -> Flags:
 def _polish(
     cells: AcrossCells, tables: Tables, cell: Indices, x: Array, y: Array
 ) -> tuple[Array, Array]:
-    """Points after two steps of Newton's iteration, where these are as short as they should be."""
-    extent = np.array([np.diff(cells.frame.x)[0], np.diff(cells.frame.y)[0]])
-    for _ in range(2):
-        gradient, _ = tables.gradient(cell, x, y)
-        H = tables.hessian(cell, x, y)
-        determinant = H[:, 0, 0] * H[:, 1, 1] - H[:, 0, 1] ** 2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            dx = (H[:, 0, 1] * gradient[:, 1] - H[:, 1, 1] * gradient[:, 0]) / determinant
-            dy = (H[:, 0, 1] * gradient[:, 0] - H[:, 0, 0] * gradient[:, 1]) / determinant
-        short = (np.abs(np.stack([dx, dy], axis=1)) < LAST_STEP * extent).all(axis=1)
-        x, y = np.where(short, x + dx, x), np.where(short, y + dy, y)
-    return x, y
+    """Points after Newton's iteration on the gradient, where it settles at nearly the same x.
+
+    Where q2 is small but not 0 a root of N may be right to 1e-8 only, and y = -q1 / (2 q2) wrong by
+    as much as the window: near it the gradient itself is well conditioned.
+    """
+    extent = np.array([cells.frame.x[1] - cells.frame.x[0], cells.frame.y[1] - cells.frame.y[0]])
+    at, step = np.stack([x, y], axis=1), np.full((len(x), 2), np.inf)
+    with np.errstate(all="ignore"):
+        for _ in range(STEPS):
+            a, b = tables.gradient(cell, *at.T)[0].T
+            H = tables.hessian(cell, *at.T)
+            determinant = H[:, 0, 0] * H[:, 1, 1] - H[:, 0, 1] ** 2
+            across, along = H[:, 0, 1] * b - H[:, 1, 1] * a, H[:, 0, 1] * a - H[:, 0, 0] * b
+            step = np.stack([across, along], axis=1) / determinant[:, None]
+            at = at + step
+        settled = (np.abs(step) < SETTLED * extent).all(axis=1)
+        settled &= np.abs(at[:, 0] - x) < SAME_PLACE * extent[0]
+    return np.where(settled, at[:, 0], x), np.where(settled, at[:, 1], y)
 
 
 def bed(tables: Tables, cells: Indices, x: Array) -> Array:

@@ -311,6 +311,7 @@ def test_section_through_one_point_twice(run, tiny):
         (["plot", "--window", "a:b"], 2, "is no window"),
         (["plot", "--window", "0:nan"], 2, "not finite"),
         (["plot", "--window", "1:1.0000000001"], 2, "too narrow"),
+        (["plot", "--window", "0:1e-300,0:1"], 2, "is narrower than 1e-150"),
         (["plot", "--resolution", "20000", "--window", "-1:1"], 1, "smaller --resolution"),
         (["plot", "--slice", "E1", "--window", "-1e100:1e100"], 1, "choose a smaller --window"),
         (["plot", "--format", "gif"], 2, "gif"),

@@ -12,6 +12,8 @@ from surfacecli.network.transfers import Array
 
 #: A window narrower than this, relative to its distance from 0, is refused.
 NARROWEST = 1e-9
+#: A window narrower than this has an area that underflows.
+SMALLEST = 1e-150
 
 Kind = Literal["within-layer", "across-layers", "mixed"]
 
@@ -38,6 +40,11 @@ class Window:
                 raise ValueError(
                     f"the window [{low:.17g}, {high:.17g}] is too narrow for its distance from 0: "
                     "floating-point numbers cannot tell points within it apart"
+                )
+            if high - low < SMALLEST:
+                raise ValueError(
+                    f"the window [{low:g}, {high:g}] is narrower than {SMALLEST:g}: areas in it "
+                    "are 0 to floating-point numbers"
                 )
 
     def axes(self, resolution: tuple[int, int]) -> tuple[Array, Array]:

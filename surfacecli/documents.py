@@ -3,12 +3,14 @@
 import math
 from collections.abc import Iterable, Mapping
 
-from surfacecli.geometry.claim import Place
+from surfacecli.geometry.claim import Place, Verdict
 from surfacecli.geometry.descent.path import Path
+from surfacecli.geometry.layer_shares import LayerShares
 from surfacecli.geometry.section import Section
 from surfacecli.geometry.slices import Slice
 from surfacecli.geometry.stationary import StationaryPoint
 from surfacecli.study import Result, Study
+from surfacecli.words import sampled_audit_words
 
 Document = dict[str, object]
 
@@ -48,10 +50,45 @@ def _triple(place: tuple[float, float, float]) -> Document:
     return {"u": place[0], "v": place[1], "error": place[2]}
 
 
+def _audit_document(verdict: Verdict) -> Document:
+    """`complete` is a proof, which a sampled search has not; `sum_agrees` is evidence."""
+    exact, sampled = verdict.audit, verdict.sampled_audit
+    audit = exact or sampled
+    document: Document = {
+        "sum": None if audit is None else audit.sum,
+        "expected": 1,
+        "disputed": None if exact is None else exact.disputed,
+        "complete": verdict.complete,
+        "sum_agrees": None if audit is None else audit.sum == audit.expected,
+    }
+    if exact is None and sampled is not None:
+        document |= {
+            "evidence": sampled_audit_words(sampled),
+            "border_exact": sampled.border_exact,
+            "rounds": sampled.rounds,
+            "judged_boxes": sampled.judged,
+            "wrong_boxes": [{"u": [b.u0, b.u1], "v": [b.v0, b.v1]} for b in sampled.boxes],
+        }
+    return document
+
+
+def _explanation(shares: LayerShares) -> Document:
+    """Why a smooth maximum of a mixed slice is no contradiction, layer by layer."""
+    return {
+        "u": shares.u,
+        "v": shares.v,
+        "hessian": shares.hessian.tolist(),
+        "own_blocks": {str(layer): own.tolist() for layer, own in shares.own.items()},
+        "across_blocks": shares.across.tolist(),
+        "full_trace": shares.full_trace,
+        "words": shares.describe(),
+    }
+
+
 def verdict_document(result: Result) -> Document:
     """One slice of `check-maxima --json`."""
     verdict, window = result.verdict, result.study.window
-    solved, audit = verdict.solved, verdict.audit
+    solved = verdict.solved
     return {
         "name": result.slice.name,
         "kind": result.slice.kind,
@@ -70,12 +107,8 @@ def verdict_document(result: Result) -> Document:
         "border": [point_document(p) for p in verdict.border],
         "minimum": place_document(verdict.lowest, "error"),
         "maximum": None if solved is None else _triple(solved.highest),
-        "audit": {
-            "sum": None if audit is None else audit.sum,
-            "expected": 1,
-            "disputed": None if audit is None else audit.disputed,
-            "complete": verdict.complete,
-        },
+        "audit": _audit_document(verdict),
+        "explanations": [_explanation(shares) for shares in verdict.explanations],
         "window": {"u": [window.u0, window.u1], "v": [window.v0, window.v1]},
         "resolution": list(result.study.resolution),
         "grid": result.grid.way,

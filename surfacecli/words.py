@@ -3,10 +3,26 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from surfacecli.geometry.completeness import SampledAudit
 from surfacecli.geometry.stationary import StationaryPoint
 
 _PLURALS = {"minimum": "minima", "maximum": "maxima", "saddle": "saddles", "shoulder": "shoulders"}
 _SETS = {"valley": "valleys", "plateau": "plateaus"}
+
+
+def sampled_audit_words(audit: SampledAudit) -> str:
+    """What the sum of a sampled search's indices tells: evidence, or that points are missing."""
+    total = f"the indices sum to {audit.sum} of {audit.expected}"
+    border = "" if audit.border_exact else ", the border sampled too"
+    if audit.agrees:
+        return f"{total}{border}: nothing is seen to be missing, which is evidence and no proof"
+    where = "where is not known"
+    if audit.boxes:
+        first = audit.boxes[0]
+        where = f"look in u = {first.u0:.4g}:{first.u1:.4g}, v = {first.v0:.4g}:{first.v1:.4g}"
+        more = len(audit.boxes) - 1
+        where += f" and {more} more box{'es' * (more != 1)}" if more else ""
+    return f"{total}{border}: NOT COMPLETE, points are missing; {where}"
 
 
 def theorem_words(applies: bool, holds: bool) -> str:

@@ -598,6 +598,14 @@ def test_each_verdict_has_its_words_and_its_tone(
     ("verdict", "words"),
     [
         ({"method": "sampled", "audit": {"complete": False}}, "sampled, may miss points"),
+        (
+            {"method": "sampled", "audit": {"sum": 1, "sum_agrees": True, "complete": False}},
+            "sampled, may miss points; indices sum to 1 of 1",
+        ),
+        (
+            {"method": "sampled", "audit": {"sum": 3, "sum_agrees": False, "complete": False}},
+            "sampled, may miss points; indices sum to 3 of 1: points are missing",
+        ),
         ({"method": "exact", "cells": 7, "audit": {"complete": True}}, "7 cells, audit passed"),
         ({"method": "exact", "cells": 7, "audit": {"complete": False}}, "the audit failed"),
         ({"method": "exact", "cells": 7}, "the audit failed"),

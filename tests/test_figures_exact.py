@@ -315,9 +315,9 @@ def test_sampled_sets_keep_their_dashed_extent() -> None:
     sampled = make_picture(grid, give_verdict(slice, WINDOW, grid), "t", "p")
     figure = draw_surface(sampled)
     assert (sampled.kinks, sampled.level, sampled.audit, sampled.cells) == (None,) * 4
-    assert sampled.evidence == "points sampled, not exhaustive"
+    assert sampled.evidence == "points sampled, indices sum to 1 of 1"
     assert not hatched(figure)
-    assert any("not exhaustive" in text for text in texts(figure))
+    assert any("points sampled" in text for text in texts(figure))
 
 
 def cells_of(figure: Figure) -> tuple[list[np.ndarray], np.ndarray]:

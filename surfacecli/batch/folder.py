@@ -94,9 +94,13 @@ def _card(record: Record, status: str) -> Card:
 
 def _method(record: Record) -> str:
     """How the points were found; exact ones are all there are where the audit says so."""
-    if record.verdict.get("method") != "exact":
-        return "sampled, may miss points"
     audit = record.verdict.get("audit")
+    if record.verdict.get("method") != "exact":
+        if not isinstance(audit, dict) or audit.get("sum") is None:
+            return "sampled, may miss points"
+        agrees = audit.get("sum_agrees") and not audit.get("wrong_boxes")
+        missing = "" if agrees else ": points are missing"
+        return f"sampled, may miss points; indices sum to {audit['sum']} of 1{missing}"
     if isinstance(audit, dict) and audit.get("complete") is True:
         return f"exact, {record.verdict.get('cells')} cells, audit passed: no point is missing"
     return "exact, but the audit failed: points may be missing or wrong"

@@ -39,8 +39,9 @@ class Picture:
     `label_u` and `label_v` of the axes. u (n_u,), v (n_v,), both ascending, error (n_v, n_u): rows
     are v. `points` inside the window, `border` on its border, `lowest` the lowest point known
     (u, v, error). `last_layer` where the slice moves the last layer alone (style post looks at
-    such a slice from another side). `sampled` where the points may not be all; `provenance` one
-    line that says what made the picture.
+    such a slice from another side). `sampled` where the points may not be all, with the sum of
+    their indices, `index_sum`, where it is known, and `points_missing` where they show it;
+    `provenance` one line that says what made the picture.
 
     Of a slice with exact cells: `kinks` as lines, `level` the cells in which E is constant, `audit`
     of the points and the `cell_count` that it went over; `cells` themselves where they were asked
@@ -63,6 +64,8 @@ class Picture:
     lowest: tuple[float, float, float] | None = None
     last_layer: bool = False
     sampled: bool = True
+    index_sum: int | None = None
+    points_missing: bool = False
     provenance: str = ""
     kinks: KinkLines | None = None
     level: LevelCells | None = None
@@ -93,6 +96,8 @@ class Picture:
     def evidence(self) -> str:
         """'exact: 396 cells, audit 1 of 1', or that the points may not be all."""
         if self.audit is None:
+            if self.sampled and self.index_sum is not None:
+                return f"points sampled, indices sum to {self.index_sum} of 1"
             return SAMPLED if self.sampled else ""
         disputed = f", {self.audit.disputed:,} cells disputed" if self.audit.disputed else ""
         cells = f"{self.cell_count:,} cell{'s' * (self.cell_count != 1)}"
@@ -101,6 +106,8 @@ class Picture:
     @property
     def alarm(self) -> str:
         """What must be said loudly: that the audit failed. Empty where it did not."""
+        if self.points_missing:
+            return "AUDIT FAILED: points are missing"
         if self.audit is None or self.audit.complete:
             return ""
         return "AUDIT FAILED: points are missing or disputed"
@@ -144,6 +151,8 @@ def make_picture(
         lowest=(lowest.u, lowest.v, lowest.value),
         last_layer=slice.moved == (slice.objective.network.depth,),
         sampled=verdict.method == "sampled",
+        index_sum=None if verdict.sampled_audit is None else verdict.sampled_audit.sum,
+        points_missing=verdict.sampled_audit is not None and not verdict.sampled_audit.agrees,
         provenance=provenance,
         kinks=trace_kinks(exact.cells) if exact else trace_curves(across.cells) if across else None,
         level=find_level(exact) if exact else find_level_across(across) if across else None,

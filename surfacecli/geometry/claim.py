@@ -6,7 +6,7 @@ smooth saddle; across two layers both diagonal entries of the 2x2 Hessian are >=
 strict maximum, while saddles may occur. Of a mixed slice the theorem says nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +14,12 @@ import numpy as np
 from surfacecli.geometry.across.estimate import estimate_across
 from surfacecli.geometry.across.frame import across_applies
 from surfacecli.geometry.across.points import AcrossExact, examine_across
+from surfacecli.geometry.completeness import SampledAudit
 from surfacecli.geometry.exact.cells import cells_apply
 from surfacecli.geometry.exact.estimate import estimate_cells
 from surfacecli.geometry.exact.points import Audit, Exact, examine_cells
 from surfacecli.geometry.grids import Grid
+from surfacecli.geometry.layer_shares import LayerShares, share_by_layers
 from surfacecli.geometry.search import search
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.geometry.stationary import StationaryPoint
@@ -29,6 +31,7 @@ Progress = Callable[[int, int], None]
 
 #: An eigenvalue may be this far below 0, relative to the largest one, by rounding alone.
 ROUNDING = 1e-9
+SEVERAL_LAYERS = "the slice moves several layers at once"
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,11 @@ class Verdict:
     """All that was found out about a slice; points and border are sorted by error.
 
     `smallest_eigenvalue` is that of the 2x2 Hessians at `hessians` points, `smallest_diagonal` the
-    smallest of their diagonal entries. `method`: `sampled`, nothing is proven to be complete; or
-    `exact`, every stationary point of the window, one Hessian for each cell, and `lowest` proven
-    (with the cells, their audit and the highest point in `exact`, where cells are polygons, or in
-    `across`, where they are bounded by curves).
+    smallest of their diagonal entries. `method`: `sampled`, nothing is proven to be complete (with
+    `sampled_audit`, the sum of the indices); or `exact`, every stationary point of the window, one
+    Hessian for each cell, and `lowest` proven (with the cells, their audit and the highest point in
+    `exact`, where cells are polygons, or in `across`, where they are bounded by curves).
+    `explanations`: for each smooth maximum of a mixed slice, why it is no contradiction.
     """
 
     slice: Slice
@@ -75,6 +79,8 @@ class Verdict:
     lowest: Place
     exact: Exact | None = None
     across: AcrossExact | None = None
+    sampled_audit: SampledAudit | None = None
+    explanations: tuple[LayerShares, ...] = ()
 
     @property
     def solved(self) -> Exact | AcrossExact | None:
@@ -108,7 +114,23 @@ def give_verdict(slice: Slice, window: Window, grid: Grid) -> Verdict:
     found = search(slice, window, grid)
     at = np.stack([found.samples.u, found.samples.v], axis=1)
     hessian = found.samples.derivatives.hessian
-    return _verdict(slice, "sampled", at, hessian, found.points, found.border, found.lowest)
+    verdict = _verdict(slice, "sampled", at, hessian, found.points, found.border, found.lowest)
+    explained = explain_maxima(slice, found.points)
+    if explained:
+        reason = f"{verdict.claim.reason}: {explained[0].describe()}"
+        verdict = replace(verdict, claim=replace(verdict.claim, reason=reason))
+    return replace(verdict, sampled_audit=found.audit, explanations=explained)
+
+
+def explain_maxima(slice: Slice, points: Sequence[StationaryPoint]) -> tuple[LayerShares, ...]:
+    """What each layer adds to the Hessian at the smooth maxima of a mixed slice.
+
+    Only where the theorem speaks of the layers, and says nothing only because several are moved:
+    the transfer functions are piecewise linear and the loss is convex.
+    """
+    if slice.kind != "mixed" or why_not(slice) != SEVERAL_LAYERS:
+        return ()
+    return tuple(share_by_layers(slice, p.u, p.v) for p in points if p.strict_smooth_maximum)
 
 
 def polygons_apply(slice: Slice) -> bool:
@@ -223,7 +245,7 @@ def why_not(slice: Slice) -> str | None:
     if not objective.loss.convex:
         return f"the loss {objective.loss.name} is not convex"
     if slice.kind == "mixed":
-        return "the slice moves several layers at once"
+        return SEVERAL_LAYERS
     return None
 
 

@@ -37,3 +37,12 @@ def trace_course(points: Array, spacing: Array, reach: float) -> Segments:
         closer = outside & (apart < distance)
         nearest[closer], distance[closer] = new, apart[closer]
     return tuple(segments)
+
+
+def distance_to_course(course: Segments, at: tuple[float, float], spacing: Array) -> float:
+    """How far a point lies from the nearest of some segments, in grid steps `spacing` (2,)."""
+    ends = np.array(course) / spacing - np.array(at) / spacing
+    start, along = ends[:, 0], ends[:, 1] - ends[:, 0]
+    length = np.maximum((along * along).sum(axis=1), 1e-300)
+    t = np.clip(-(start * along).sum(axis=1) / length, 0.0, 1.0)
+    return float(np.hypot(*(start + t[:, None] * along).T).min())

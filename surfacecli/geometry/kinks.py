@@ -60,6 +60,30 @@ def find_kinks(
     The jump is dE/dt on the right minus dE/dt on the left. None where a layer from the first moved
     one on is smooth, or where the line has too many pieces or kinks to follow.
     """
+    found = _follow_line(slice, start, end)
+    if found is None:
+        return None
+    t, turn, scale, _ = found
+    real = np.abs(turn) > LEAST_TURN * scale
+    return None if np.count_nonzero(real) > MOST_KINKS else (t[real], turn[real])
+
+
+def find_switches(
+    slice: Slice, start: tuple[float, float], end: tuple[float, float]
+) -> tuple[Array, NDArray[np.bool_]] | None:
+    """Every t in (0, 1) at which a unit switches, whether the slope of E jumps there or not.
+
+    Between them the activations are polynomials. The second array tells where it is a single data
+    point that switches. None as for `find_kinks`.
+    """
+    found = _follow_line(slice, start, end)
+    return None if found is None or len(found[0]) > MOST_KINKS else (found[0], found[3] == 1)
+
+
+def _follow_line(
+    slice: Slice, start: tuple[float, float], end: tuple[float, float]
+) -> tuple[Array, Array, float, NDArray[np.intp]] | None:
+    """Every switch of a unit with its turn of E, a size of E's slopes, how many switch at once."""
     network, data = slice.objective.network, slice.objective.data
     if not all(f.piecewise_linear for f in network.transfers[slice.first_moved - 1 :]):
         return None
@@ -85,9 +109,8 @@ def find_kinks(
         positions.append(t)
         turns.append(turn)
         scale += slope
-    t, turn = _merge(np.concatenate(positions), np.concatenate(turns))
-    real = np.abs(turn) > LEAST_TURN * scale
-    return None if np.count_nonzero(real) > MOST_KINKS else (t[real], turn[real])
+    t, turn, count = _merge(np.concatenate(positions), np.concatenate(turns))
+    return t, turn, scale, count
 
 
 def _weights_along(
@@ -241,13 +264,13 @@ def _turns(pieces: _Pieces, slice: Slice) -> tuple[Array, Array, float]:
     return t, (gradient * jump).sum(axis=1), scale
 
 
-def _merge(t: Array, turn: Array) -> tuple[Array, Array]:
-    """Kinks sorted, those within `MERGE` of their neighbour made one, turns added."""
+def _merge(t: Array, turn: Array) -> tuple[Array, Array, NDArray[np.intp]]:
+    """Kinks sorted, those within `MERGE` of their neighbour made one, turns added; how many."""
     inside = (t > MERGE) & (t < 1.0 - MERGE)
     order = np.argsort(t[inside])
     t, turn = t[inside][order], turn[inside][order]
     if not len(t):
-        return t, turn
+        return t, turn, np.empty(0, dtype=np.intp)
     opens = np.flatnonzero(np.diff(t, prepend=-1.0) > MERGE)
     count = np.diff(opens, append=len(t))
-    return np.add.reduceat(t, opens) / count, np.add.reduceat(turn, opens)
+    return np.add.reduceat(t, opens) / count, np.add.reduceat(turn, opens), count

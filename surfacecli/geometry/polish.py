@@ -7,13 +7,25 @@ import numpy as np
 
 from surfacecli.geometry.candidates import RING
 from surfacecli.geometry.slices import Slice, Window
-from surfacecli.geometry.surface import Derivatives, differentiate, evaluate
+from surfacecli.geometry.surface import (
+    Derivatives,
+    differentiate,
+    evaluate,
+    layer_pieces,
+    linear_pieces,
+)
+from surfacecli.geometry.terrain import Terrain
 from surfacecli.network.transfers import Array
 
 #: A gradient counts as zero below this times the largest gradient of the window.
 FLAT = 1e-9
 #: Steps at most, and steps in a row that get no shorter.
 STEPS, PATIENCE = 40, 5
+#: Steps at most within a cell's own function, and multiply-adds for those of all cells.
+#: The first step is no longer than this part of the window.
+CELL_STEPS, CELL_WORK, NEAR = 12, 4e9, 0.25
+#: Multiply-adds for the first steps of all seeds.
+SEED_WORK = 4e9
 #: A zoom looks at LOOK x LOOK points; the next look spans a bit more than one step to each side.
 LOOK, SHRINK = 7, 0.4
 #: Looks at most; shrinking in each of them ends at the rounding of (u, v) after about 35.
@@ -74,6 +86,48 @@ def newton(
     keep = inside & ~at.on_node & flat
     residual = np.linalg.norm(at.gradient, axis=1)
     return Polished(points[keep], at.error[keep], residual[keep], at.hessian[keep])
+
+
+def newton_in_cells(terrain: Terrain, seeds: Array) -> Array:
+    """Zeros (k, 2) of the gradient in the cells of seeds (s, 2) of a piecewise-linear net.
+
+    Each cell's function is followed past the cell's kinks, once for each cell; what ends in the
+    cell, or in one with the same function, is kept.
+    """
+    slice, size = terrain.slice, terrain.size
+    if len(seeds):
+        seeds = seeds[: int(SEED_WORK / (6.0 * terrain.evaluation))]
+    if not len(seeds):
+        return np.empty((0, 2))
+    at = differentiate(slice, seeds[:, 0], seeds[:, 1])
+    length = np.abs(newton_steps(at, size)).max(axis=1)
+    near = length.argsort(kind="stable")
+    near = near[length[near] <= NEAR]
+    rows = linear_pieces(slice, seeds[near, 0], seeds[near, 1])
+    # Of each cell the seed with the shortest step; cells told apart by a number for each.
+    weights = np.random.default_rng(0).integers(1 << 62, size=rows.shape[1])
+    _, first = np.unique(rows @ weights, return_index=True)
+    first = np.sort(first)[: max(20, int(CELL_WORK / (60.0 * terrain.evaluation)))]
+    points = np.array(seeds[near[first]])
+    pieces = layer_pieces(slice, points[:, 0], points[:, 1])
+    active = np.arange(len(points))
+    for _ in range(CELL_STEPS):
+        if not len(active):
+            break
+        mine = [piece[active] for piece in pieces]
+        at = differentiate(slice, points[active, 0], points[active, 1], mine)
+        step = np.clip(newton_steps(at, size), -0.5, 0.5)
+        points[active] += step * size
+        outside = (points[active] < terrain.low - size) | (points[active] > terrain.high + size)
+        short = (np.abs(step) <= 1e-13).all(axis=1)
+        points[active[outside.any(axis=1)]] = np.nan
+        active = active[~outside.any(axis=1) & ~short]
+    inside = ((points > terrain.low) & (points < terrain.high)).all(axis=1)
+    points, first = points[inside], first[inside]
+    if not len(points):
+        return points
+    there = linear_pieces(slice, points[:, 0], points[:, 1])
+    return np.asarray(points[(there == rows[first]).all(axis=1)])
 
 
 def zoom(

@@ -1,9 +1,11 @@
 """The sampled search: stationary points from grid seeds, polished with exact derivatives.
 
-Smooth points: Newton from every sample whose Newton step is short enough to end near it. Kinked
-points: grid extrema and grid saddles followed by zooming, and where a kink is too sharp for that by
-sliding along it; then told apart by comparing E on a small circle, one side against the other. It
-finds what the grid shows; it does not prove that nothing else is there.
+Smooth points: Newton from every sample whose Newton step is short enough to end near it, and from
+the cells beside kinks. Kinked points: along all kinks that a lattice shows, and where they cross;
+what the grid shows besides, extrema and saddles, is followed by zooming, and where a kink is too
+sharp for that by sliding along it. The border of the window is walked exactly. The audit sums the
+indices of all: where they are not right the search is repeated, finer, and then in the boxes in
+which something lacks. It does not prove that nothing else is there.
 """
 
 from collections.abc import Iterator
@@ -12,10 +14,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from surfacecli.geometry.around import CIRCLE, TINY_CIRCLE, find_support, ring_signs, weak_kind
+from surfacecli.geometry.border import find_border_points
 from surfacecli.geometry.candidates import Candidate, FlatSet, find_candidates, find_flat_sets
-from surfacecli.geometry.courses import trace_course
-from surfacecli.geometry.grids import Grid
-from surfacecli.geometry.polish import slide, zoom
+from surfacecli.geometry.completeness import (
+    Counted,
+    SampledAudit,
+    count_indices,
+    find_wrong_boxes,
+    sum_of_box,
+)
+from surfacecli.geometry.courses import distance_to_course, trace_course
+from surfacecli.geometry.grids import Grid, sample_grid
+from surfacecli.geometry.kinked import find_kinked_points
+from surfacecli.geometry.one_sided import measure_sides
+from surfacecli.geometry.polish import newton_in_cells, slide, zoom
+from surfacecli.geometry.rims import Lines
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.geometry.smooth import CHAIN, LEVEL, Smooth, find_smooth_points, polish_smooth
 from surfacecli.geometry.stationary import (
@@ -25,7 +38,7 @@ from surfacecli.geometry.stationary import (
     kind_of_arcs,
 )
 from surfacecli.geometry.surface import evaluate
-from surfacecli.geometry.terrain import Samples, Terrain, survey
+from surfacecli.geometry.terrain import Samples, Terrain, focus, survey
 from surfacecli.network.transfers import Array
 
 #: Points nearer than this, relative to the window, are one.
@@ -38,39 +51,154 @@ LOOKS_BETWEEN, UNEVEN = 24, 1e-7
 CANDIDATES, EVALUATIONS, WORK = 100, 8000, 1e10
 
 
+#: Boxes of the lattice that shows the kinks, along an axis.
+BOXES = 40
+#: So many kinks at most are followed first; more of them only where the indices do not sum to 1.
+FEW_KINKS = 100
+#: Places at which E is level in some direction that are looked at, at most.
+DOUBTFUL = 60
+#: Where the indices are not right: the window is judged in so many boxes along an axis, one after
+#: the other, and those that are wrong are searched, the first so many of them.
+BOX_PARTS, MOST_BOXES = (4, 8, 16), 16
+#: Samples along an axis of such a box; multiply-adds of one evaluation of E beyond which the search
+#: is not made finer.
+BOX_SAMPLES, REFINE_EVALUATION = 21, 2e4
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a search found: points inside the window, extrema on its border, the lowest point."""
+    """What a search found: points inside the window, all that counts on its border, the lowest
+    point, and the audit of the indices.
+    """
 
     points: tuple[StationaryPoint, ...]
     border: tuple[StationaryPoint, ...]
     lowest: tuple[float, float, float]
     samples: Samples
+    audit: SampledAudit
 
 
-def search(slice: Slice, window: Window, grid: Grid) -> Found:
-    """All stationary points that the grid (and a lattice of Hessians) shows. Not exhaustive."""
-    return _Search(survey(slice, window, grid)).run()
+def search(slice: Slice, window: Window, grid: Grid, refine: bool = True) -> Found:
+    """Stationary points that the grid and lattices of Hessians and kinks show. Not exhaustive.
+
+    Where the indices do not sum to 1 and `refine` is not False, the search is made finer.
+    """
+    return _Search(survey(slice, window, grid)).run(refine)
+
+
+def audited_search(slice: Slice, window: Window, resolution: tuple[int, int] = (61, 61)) -> Found:
+    """`search` from a grid of its own: points, border, and the audit with its sum."""
+    return search(slice, window, sample_grid(slice, window, resolution))
 
 
 class _Search:
     def __init__(self, terrain: Terrain) -> None:
         self.terrain = terrain
         self.smooth = Smooth((), np.zeros((0, 2)))
+        self.lines = Lines(measure_sides(terrain.slice, terrain.window))
+        self.border = find_border_points(self.lines)
+        network = terrain.slice.objective.network
+        transfers = network.transfers[terrain.slice.first_moved - 1 :]
+        self.piecewise_linear = all(f.piecewise_linear for f in transfers)
+        self.followed = False
 
-    def run(self) -> Found:
+    def run(self, refine: bool) -> Found:
         self.smooth = find_smooth_points(self.terrain)
         found = list(self.smooth.points)
         for flat in find_flat_sets(self.terrain.grid):
-            found += self._set_points(flat)
+            found += [p for p in self._set_points(flat) if not p.on_border]
+        steps = [self._from_grid, self._from_kinks]
+        if self._few_kinks():
+            steps.reverse()
+        counted: Counted | None = None
+        for step in steps:
+            if counted is None or counted.sum != 1:
+                found += step(found)
+                counted = self._count(found)
+        assert counted is not None
+        audit = SampledAudit(counted.sum, border_exact=self._border_exact())
+        if refine and not audit.agrees and self.terrain.evaluation <= REFINE_EVALUATION:
+            counted, audit = self._refine(counted)
+        lowest = self._lowest([*counted.points, *counted.border])
+        return Found(counted.points, counted.border, lowest, self.terrain.samples, audit)
+
+    def _from_grid(self, found: list[StationaryPoint]) -> list[StationaryPoint]:
+        """What extrema and saddles of the grid lead to that nothing found explains."""
+        more: list[StationaryPoint] = []
         for candidate in self._ranked():
             at = self._grid_point(candidate.row, candidate.column)
-            if not self._known(found, candidate, at):
-                found += self._follow(at, candidate.kind)
-        points = self._distinct([p for p in found if not p.on_border])
-        border = self._distinct([p for p in found if p.on_border])
-        lowest = self._lowest([*points, *border])
-        return Found(tuple(points), tuple(border), lowest, self.terrain.samples)
+            if not self._known([*found, *more, *self.border], candidate, at):
+                more += [p for p in self._follow(at, candidate.kind) if not p.on_border]
+        return more
+
+    def _from_kinks(self, found: list[StationaryPoint]) -> list[StationaryPoint]:
+        return self._on_kinks(self.terrain, BOXES, found)
+
+    def _count(self, found: list[StationaryPoint]) -> Counted:
+        return count_indices(self.lines, self._distinct(found), self.border)
+
+    def _border_exact(self) -> bool:
+        return all(profile.exact for profile in self.lines.profiles.values())
+
+    # Kinks
+
+    def _few_kinks(self) -> bool:
+        """Whether the kinks are followed first, and not only where the indices ask for it."""
+        if not self.piecewise_linear:
+            return False
+        network, data = self.terrain.slice.objective.network, self.terrain.slice.objective.data
+        units = sum(network.widths[self.terrain.slice.first_moved :])
+        return len(data) * units <= FEW_KINKS
+
+    def _on_kinks(
+        self, terrain: Terrain, boxes: int, known: list[StationaryPoint]
+    ) -> list[StationaryPoint]:
+        """Points on the kinks within the window of `terrain`, and smooth ones in cells beside."""
+        if not self.piecewise_linear:
+            return []
+        kinked = find_kinked_points(self.lines.sides, terrain.window, boxes)
+        self.followed = kinked.followed
+        seeds = newton_in_cells(terrain, kinked.beside)
+        points = list(kinked.points)
+        points += polish_smooth(terrain, seeds, 0.1 * terrain.spacing).points
+        doubtful = [(float(u), float(v)) for u, v in kinked.doubtful]
+        for at in doubtful[:DOUBTFUL]:
+            if not any(self._near(p, at, 1.0) for p in known if p.is_set):
+                point = self._point(at)
+                points += [] if point is None else [point]
+        return points
+
+    # Refinement
+
+    def _refine(self, counted: Counted) -> tuple[Counted, SampledAudit]:
+        """Search once more, twice as fine, then in the boxes whose indices are not right."""
+        window = self.terrain.window
+        found = [*counted.points, *self._look_closer(window, 2, counted)]
+        counted, rounds = self._count(found), 1
+        wrong: list[Window] = []
+        judged = 0
+        for parts in BOX_PARTS:
+            if counted.sum == 1 and rounds == 1:
+                break
+            wrong, judged = find_wrong_boxes(self.lines, counted, window, parts)
+            if not wrong and counted.sum == 1:
+                break
+            for box in wrong[:MOST_BOXES]:
+                found += self._look_closer(box, 1, counted)
+            counted, rounds = self._count(found), rounds + 1
+            wrong = [b for b in wrong if sum_of_box(self.lines, counted.points, b) != 1]
+        boxes = tuple(wrong)
+        return counted, SampledAudit(counted.sum, boxes, judged, rounds, self._border_exact())
+
+    def _look_closer(self, window: Window, finer: int, counted: Counted) -> list[StationaryPoint]:
+        """What a search of a part of the window finds besides: smooth points and kinked ones."""
+        n_v, n_u = self.terrain.grid.error.shape
+        points = (2 * n_u, 2 * n_v) if finer > 1 else (BOX_SAMPLES, BOX_SAMPLES)
+        part = focus(self.terrain, window, points)
+        found = list(find_smooth_points(part).points)
+        found += self._on_kinks(part, finer * BOXES, list(counted.points))
+        sets = [p for p in counted.points if p.is_set]
+        return [p for p in found if not p.is_set and not any(self._same(p, s) for s in sets)]
 
     # Candidates
 
@@ -111,7 +239,8 @@ class _Search:
         slack = LEVEL * self.terrain.error_scale
 
         def explains(point: StationaryPoint) -> bool:
-            if point.kind != candidate.kind or not point.smooth or not self._near(point, at, 1.5):
+            trusted = point.smooth or point.on_border or self.followed
+            if point.kind != candidate.kind or not trusted or not self._near(point, at, 1.5):
                 return False
             if point.kind == "minimum":
                 return point.error <= error + slack
@@ -120,7 +249,9 @@ class _Search:
         return any(map(explains, points))
 
     def _near(self, point: StationaryPoint, at: tuple[float, float], steps: float) -> bool:
-        """Whether `at` lies within some grid steps of a point, or of the box round a set."""
+        """Whether `at` lies within some grid steps of a point, of a set's course, or of its box."""
+        if point.outline:
+            return distance_to_course(point.outline, at, self.terrain.spacing) <= steps
         u0, u1, v0, v1 = point.extent or (point.u, point.u, point.v, point.v)
         reach_u, reach_v = steps * self.terrain.spacing
         return bool(u0 - reach_u <= at[0] <= u1 + reach_u and v0 - reach_v <= at[1] <= v1 + reach_v)

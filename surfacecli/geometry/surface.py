@@ -12,7 +12,8 @@ Legend: P points, N data points, n units of a layer; arrays are (P, N, n).
 """
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ class Derivatives:
 
 
 @dataclass
-class _Jet:
+class Jet:
     """The activations of a layer at a block of points, with their derivatives in (u, v).
 
     A derivative of None is zero. Before the first moved layer `a` is (N, n), the same everywhere.
@@ -107,7 +108,7 @@ def _sum(*terms: Array | None) -> Array | None:
     return total
 
 
-def _pre_activations(slice: Slice, layer: int, jet: _Jet, u: Array, v: Array, order: int) -> _Jet:
+def _pre_activations(slice: Slice, layer: int, jet: Jet, u: Array, v: Array, order: int) -> Jet:
     """h and its derivatives of one layer from the activations below it."""
     network = slice.objective.network
     U, V = slice.along_u.get(layer), slice.along_v.get(layer)
@@ -118,7 +119,7 @@ def _pre_activations(slice: Slice, layer: int, jet: _Jet, u: Array, v: Array, or
         factors += [x for x, part in ((u, part_u), (v, part_v)) if part is not None]
         stacked = np.stack([part.ravel() for part in rows])
         h = (np.stack(factors, axis=1) @ stacked).reshape(-1, *constant.shape)
-        return _Jet(h, [part_u, part_v] if order else [], [None] * 3 if order else [])
+        return Jet(h, [part_u, part_v] if order else [], [None] * 3 if order else [])
 
     W = weights_at(slice, layer, u, v)
     h = _linear(jet.a, W)
@@ -126,13 +127,13 @@ def _pre_activations(slice: Slice, layer: int, jet: _Jet, u: Array, v: Array, or
     if b is not None:
         h += b
     if not order:
-        return _Jet(h, [], [])
+        return Jet(h, [], [])
 
     def through(x: Array | None, matrix: Array | None, factor: float = 1.0) -> Array | None:
         return None if x is None or matrix is None else factor * _linear(x, matrix)
 
     (a_u, a_v), (a_uu, a_uv, a_vv) = jet.first, jet.second
-    return _Jet(
+    return Jet(
         h,
         [
             _sum(through(a_u, W), through(jet.a, U)),
@@ -154,12 +155,8 @@ def layers_at(slice: Slice, inputs: Array, u: Array, v: Array) -> Iterator[tuple
 
     `inputs` are those of `fixed_inputs`; the caller chooses a block of P points that fits.
     """
-    network = slice.objective.network
-    jet = _Jet(inputs, [], [])
-    for layer in range(slice.first_moved, network.depth + 1):
-        h = _pre_activations(slice, layer, jet, u, v, order=0).a
-        jet = _Jet(network.transfers[layer - 1].value(h), [], [])
-        yield h, jet.a
+    for _, pre, jet in propagate(slice, inputs, u, v, 0):
+        yield pre.a, jet.a
 
 
 def hidden_activations(slice: Slice, inputs: Array, u: Array, v: Array) -> Array:
@@ -173,31 +170,62 @@ def hidden_activations(slice: Slice, inputs: Array, u: Array, v: Array) -> Array
     return a
 
 
-def _outputs(
-    slice: Slice, inputs: Array, u: Array, v: Array, order: int
-) -> tuple[_Jet, NDArray[np.bool_]]:
-    """The last activations at a block of points, with derivatives where `order` is 2."""
+def propagate(
+    slice: Slice,
+    inputs: Array,
+    u: Array,
+    v: Array,
+    order: int,
+    pieces: Sequence[NDArray[np.int8]] | None = None,
+) -> Iterator[tuple[int, Jet, Jet]]:
+    """Layer by layer (layer, pre-activations, activations) at a block of points.
+
+    `order` 0 gives values, 2 derivatives too. `inputs` are those of `fixed_inputs`, or some rows of
+    them. With `pieces`, one array (P, N, n) for each layer from the first moved one on, every unit
+    keeps that linear piece, on which it lies or not: E is then the polynomial of a cell, continued
+    past the cell's kinks.
+    """
     network = slice.objective.network
-    jet = _Jet(inputs, [None, None], [None, None, None])
-    on_node = np.zeros(len(u), dtype=np.bool_)
+    jet = Jet(inputs, [None, None], [None, None, None])
     for layer in range(slice.first_moved, network.depth + 1):
         f = network.transfers[layer - 1]
         pre = _pre_activations(slice, layer, jet, u, v, order)
         h = pre.a
-        jet = _Jet(f.value(h), [], [])
-        if not order:
-            continue
-        for node in f.nodes or ():
-            at_node = h == node
+        piece = None if pieces is None else pieces[layer - slice.first_moved]
+        slope: Array | None = None
+        if piece is not None:
+            slope = np.asarray(f.slopes)[piece]
+            jet = Jet(slope * h + np.asarray(f.intercepts)[piece], [], [])
+        else:
+            jet = Jet(f.value(h), [], [])
+        if order:
+            bend = None if piece is not None else _bend(f, h)
+            slope = f.slope(h) if slope is None else slope
+            jet.first = [None if h_i is None else slope * h_i for h_i in pre.first]
+            for (i, j), h_ij in zip(_PAIRS, pre.second, strict=True):
+                h_i, h_j = pre.first[i], pre.first[j]
+                bent = None if bend is None or h_i is None or h_j is None else bend * h_i * h_j
+                jet.second.append(_sum(bent, None if h_ij is None else slope * h_ij))
+        yield layer, pre, jet
+
+
+def _outputs(
+    slice: Slice,
+    inputs: Array,
+    u: Array,
+    v: Array,
+    order: int,
+    pieces: Sequence[NDArray[np.int8]] | None = None,
+) -> tuple[Jet, NDArray[np.bool_]]:
+    """The last activations at a block of points, with derivatives where `order` is 2."""
+    on_node = np.zeros(len(u), dtype=np.bool_)
+    outputs = Jet(inputs, [], [])
+    for layer, pre, outputs in propagate(slice, inputs, u, v, order, pieces):  # noqa: B007
+        for node in (slice.objective.network.transfers[layer - 1].nodes or ()) if order else ():
+            at_node = pre.a == node
             if at_node.any():
                 on_node |= (at_node & _moves(pre)).any(axis=(1, 2))
-        slope, bend = f.slope(h), _bend(f, h)
-        jet.first = [None if h_i is None else slope * h_i for h_i in pre.first]
-        for (i, j), h_ij in zip(_PAIRS, pre.second, strict=True):
-            h_i, h_j = pre.first[i], pre.first[j]
-            bent = None if bend is None or h_i is None or h_j is None else bend * h_i * h_j
-            jet.second.append(_sum(bent, None if h_ij is None else slope * h_ij))
-    return jet, on_node
+    return outputs, on_node
 
 
 def _bend(f: Transfer, h: Array) -> Array | None:
@@ -206,7 +234,7 @@ def _bend(f: Transfer, h: Array) -> Array | None:
     return bend if bend.any() else None
 
 
-def _moves(pre: _Jet) -> NDArray[np.bool_]:
+def _moves(pre: Jet) -> NDArray[np.bool_]:
     """Where a pre-activation changes with u or v."""
     moves = np.zeros(pre.a.shape, dtype=np.bool_)
     for part in (*pre.first, *pre.second):
@@ -240,10 +268,16 @@ def evaluate(slice: Slice, u: ArrayLike, v: ArrayLike) -> Array:
     return error.reshape(shape)
 
 
-def differentiate(slice: Slice, u: ArrayLike, v: ArrayLike) -> Derivatives:
+def differentiate(
+    slice: Slice,
+    u: ArrayLike,
+    v: ArrayLike,
+    pieces: Sequence[NDArray[np.int8]] | None = None,
+) -> Derivatives:
     """E, gradient and Hessian at P points (u, v), by second-order forward propagation.
 
-    On a kink of a piecewise-linear net the derivatives are one-sided (see `Derivatives`).
+    On a kink of a piecewise-linear net the derivatives are one-sided (see `Derivatives`). With
+    `pieces` they are those of the cell's own function (see `propagate`).
     """
     u, v, _ = _flat_points(u, v)
     inputs, y = fixed_inputs(slice), slice.objective.data.targets
@@ -252,7 +286,8 @@ def differentiate(slice: Slice, u: ArrayLike, v: ArrayLike) -> Derivatives:
     hessian, gauss_newton = np.empty((len(u), 2, 2)), np.empty((len(u), 2, 2))
     on_node = np.empty(len(u), dtype=np.bool_)
     for block in blocks(len(u), 6 * numbers_per_point(slice)):
-        jet, on_node[block] = _outputs(slice, inputs, u[block], v[block], order=2)
+        mine = None if pieces is None else [piece[block] for piece in pieces]
+        jet, on_node[block] = _outputs(slice, inputs, u[block], v[block], 2, mine)
         error[block] = loss.value(jet.a, y).sum(axis=-1)
         g = loss.gradient(jet.a, y)
         first = [np.zeros_like(jet.a) if a_i is None else a_i for a_i in jet.first]
@@ -278,7 +313,7 @@ def differentiate_units(
     """
     u, v, _ = _flat_points(u, v)
     network = slice.objective.network
-    jet = _Jet(fixed_inputs(slice), [None, None], [None] * 3)
+    jet = Jet(fixed_inputs(slice), [None, None], [None] * 3)
     found = []
     for layer in range(slice.first_moved, network.depth + 1):
         f = network.transfers[layer - 1]
@@ -287,17 +322,33 @@ def differentiate_units(
         along_u, along_v = pre.first
         found.append((pre.a, along_u, along_v))
         first = [None if h_i is None else slope * h_i for h_i in pre.first]
-        jet = _Jet(f.value(pre.a), first, [None] * 3)
+        jet = Jet(f.value(pre.a), first, [None] * 3)
     return found
 
 
-def linear_pieces(slice: Slice, u: ArrayLike, v: ArrayLike) -> NDArray[np.int8]:
-    """The linear piece of every unit on every data point, (P, N * units), at P points.
+def layer_pieces(slice: Slice, u: ArrayLike, v: ArrayLike) -> list[NDArray[np.int8]]:
+    """The linear piece of every unit on every data point, (P, N, n) for each layer, at P points.
 
-    Layers from the first moved one on; two points with equal rows lie in one cell or in cells with
-    the same polynomial. Raises `ValueError` where a transfer function of these layers is smooth.
+    Layers from the first moved one on. Raises `ValueError` where one of their transfer functions is
+    smooth.
     """
     u, v, _ = _flat_points(u, v)
-    transfers = slice.objective.network.transfers[slice.first_moved - 1 :]
-    layers = zip(transfers, layers_at(slice, fixed_inputs(slice), u, v), strict=True)
-    return np.concatenate([f.piece(h).reshape(len(u), -1) for f, (h, _) in layers], axis=1)
+    network, inputs = slice.objective.network, fixed_inputs(slice)
+    transfers = network.transfers[slice.first_moved - 1 :]
+    if not len(u):
+        shapes = [(0, len(inputs), n) for n in network.widths[slice.first_moved :]]
+        return [np.empty(shape, dtype=np.int8) for shape in shapes]
+    found: list[list[NDArray[np.int8]]] = []
+    for block in blocks(len(u), numbers_per_point(slice)):
+        layers = zip(transfers, layers_at(slice, inputs, u[block], v[block]), strict=True)
+        found.append([f.piece(h) for f, (h, _) in layers])
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
+def linear_pieces(slice: Slice, u: ArrayLike, v: ArrayLike) -> NDArray[np.int8]:
+    """The pieces of `layer_pieces` in one row for each point, (P, N * units).
+
+    Two points with equal rows lie in one cell or in cells with the same polynomial.
+    """
+    rows = layer_pieces(slice, u, v)
+    return np.concatenate([row.reshape(len(row), math.prod(row.shape[1:])) for row in rows], axis=1)

@@ -1,6 +1,6 @@
 """What each step of a search knows: slice, window, grid, exact samples, sizes to measure by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,14 +75,34 @@ def survey(slice: Slice, window: Window, grid: Grid) -> Terrain:
     )
 
 
-def sample_derivatives(slice: Slice, window: Window, resolution: tuple[int, int]) -> Samples:
-    """Exact derivatives on a lattice within the window, no finer than the grid.
+def focus(terrain: Terrain, window: Window, points: tuple[int, int]) -> Terrain:
+    """A part of a terrain's window, or all of it, sampled anew, by so many points along u and v.
+
+    Tolerances stay those of the whole window: the scales are brought to the part's own units.
+    """
+    size = np.array([window.u1 - window.u0, window.v1 - window.v0])
+    ratio = float((size / terrain.size).min())
+    return replace(
+        terrain,
+        window=window,
+        samples=sample_derivatives(terrain.slice, window, points, most=2 * SAMPLES),
+        size=size,
+        spacing=size / (points[0] - 1, points[1] - 1),
+        gradient_scale=terrain.gradient_scale * ratio,
+        curvature_scale=terrain.curvature_scale * ratio**2,
+    )
+
+
+def sample_derivatives(
+    slice: Slice, window: Window, resolution: tuple[int, int], most: int = SAMPLES
+) -> Samples:
+    """Exact derivatives on a lattice within the window, no finer than `resolution`.
 
     The lattice is a little out of step with the grid, so that its points keep off the kinks that
     run along a row, a column or the diagonals; what lands on a node all the same is left out.
     """
     each = 6.0 * forward.operations(slice, 1, 1)
-    most = int(np.clip(np.sqrt(WORK / each), 5, SAMPLES))
+    most = int(np.clip(np.sqrt(WORK / each), 5, most))
     axes = []
     for low, high, points, part in (
         (window.u0, window.u1, resolution[0], 0.381966),

@@ -1,0 +1,175 @@
+"""The audit of a sampled search: do the indices of what was found sum to 1, and if not, where not?
+
+The indices of a window's points, sets and border points sum to chi(window) = 1, and those of any
+box of it to chi(box) = 1. What a rim contributes is found exactly for piecewise-linear nets with
+squared losses (see `surfacecli.geometry.profiles`), so a box tells whether something inside it is
+missing. A sum that is right is evidence, no proof: two points that are missing from one box, of
+indices 1 and -1, leave it as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfacecli.geometry.border import find_border_points
+from surfacecli.geometry.kinked import lattice_lines
+from surfacecli.geometry.level_sets import (
+    BOXES,
+    BOXES_FOR_KINDS,
+    BOXES_TO_PART,
+    Surrounding,
+    grow,
+    others_inside,
+    surround,
+)
+from surfacecli.geometry.rims import Lines, Region, walk_rim
+from surfacecli.geometry.slices import Window
+from surfacecli.geometry.stationary import PointKind, StationaryPoint
+
+Flags = NDArray[np.bool_]
+
+#: A line that bounds boxes keeps this far from points that were found, relative to the window.
+CLEAR = 1e-5
+
+
+@dataclass(frozen=True)
+class SampledAudit:
+    """The sum of the indices of all that a sampled search found, border and sets included.
+
+    `boxes`: parts of the window in which the sum is not right; empty where it is right, and where
+    none could be told (`judged` is the number of boxes that were). `rounds`: how often the search
+    was made finer. `border_exact`: whether the border's points are exact, not sampled themselves.
+    """
+
+    sum: int
+    boxes: tuple[Window, ...] = ()
+    judged: int = 0
+    rounds: int = 0
+    border_exact: bool = True
+    expected: int = 1
+
+    @property
+    def agrees(self) -> bool:
+        return self.sum == self.expected and not self.boxes
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """What was found, each set with its index from its surroundings, and the sum of all."""
+
+    points: tuple[StationaryPoint, ...]
+    border: tuple[StationaryPoint, ...]
+    surroundings: tuple[Surrounding, ...]
+    sum: int
+
+
+def count_indices(
+    lines: Lines, points: Sequence[StationaryPoint], border: Sequence[StationaryPoint] | None = None
+) -> Counted:
+    """Sum the indices of points inside the window and of everything on its border.
+
+    `border` is found where it is not given. Sets get their index and, where E falls and rises
+    beside them, their kind; border points that belong to a set are counted with it. Sets too near
+    to each other to be told apart have one index together: the first of them has it, the others 0.
+    """
+    outer = find_border_points(lines) if border is None else tuple(border)
+    single = [p for p in points if not p.is_set]
+    sets = [p for p in points if p.is_set]
+    groups = _surround_all(lines, sets)
+    around = tuple(surrounding for surrounding, _ in groups)
+    counted: list[StationaryPoint] = []
+    for surrounding, members in groups:
+        index = surrounding.index(others_inside(surrounding, single, outer))
+        first = sets[members[0]]
+        counted.append(replace(first, kind=_kind(surrounding, first, index), index=index))
+        counted += [replace(sets[k], index=0) for k in members[1:]]
+    rest = tuple(p for p in outer if not any(s.holds(p.u, p.v, p.error) for s in around))
+    every = tuple(sorted((*single, *counted), key=lambda p: (p.error, p.u, p.v)))
+    total = sum(p.index for p in (*every, *rest))
+    return Counted(every, rest, around, total)
+
+
+def _surround_all(
+    lines: Lines, sets: Sequence[StationaryPoint]
+) -> list[tuple[Surrounding, list[int]]]:
+    """Regions round sets, with the numbers of their sets, as coarse as will do."""
+    boxes = BOXES
+    while sets:
+        masks = [grow(lines, point, boxes) for point in sets]
+        groups = _group(masks)
+        if len(groups) < len(sets) and boxes < BOXES_TO_PART:
+            boxes *= 2
+            continue
+        found = []
+        for members in groups:
+            levels = tuple(sets[k].error for k in members)
+            mask = np.any([masks[k] for k in members], axis=0)
+            found.append((surround(lines, mask, levels), members))
+        clear = all(not s.beaten[sets[m[0]].kind == "maximum"] for s, m in found)
+        if clear or boxes >= BOXES_FOR_KINDS:
+            return found
+        boxes *= 2
+    return []
+
+
+def _group(masks: Sequence[Flags]) -> list[list[int]]:
+    """The numbers of masks that overlap, directly or by others, together."""
+    groups: list[list[int]] = []
+    for number, mask in enumerate(masks):
+        joined = [g for g in groups if any((masks[k] & mask).any() for k in g)]
+        groups = [g for g in groups if g not in joined]
+        groups.append(sorted([k for g in joined for k in g] + [number]))
+    return groups
+
+
+def _kind(around: Surrounding, point: StationaryPoint, index: int) -> PointKind:
+    """A set's kind: beaten on all sides, it is no extremum."""
+    below, above = around.beaten
+    if above if point.kind == "maximum" else below:
+        return "saddle" if index else "shoulder"
+    return point.kind
+
+
+def find_wrong_boxes(
+    lines: Lines, counted: Counted, window: Window, parts: int
+) -> tuple[list[Window], int]:
+    """The boxes of parts x parts in a rectangle of the window whose indices do not sum to 1.
+
+    Boxes that a set runs through are not judged. Gives those that are wrong, and how many were
+    judged.
+    """
+    at = np.array([(p.u, p.v) for p in counted.points]).reshape(-1, 2)
+    u = _clear(lattice_lines(window.u0, window.u1, parts), at[:, 0])
+    v = _clear(lattice_lines(window.v0, window.v1, parts), at[:, 1])
+    wrong, judged = [], 0
+    for j in range(parts):
+        for i in range(parts):
+            low, high = np.array([u[i], v[j]]), np.array([u[i + 1], v[j + 1]])
+            if any(s.overlaps(low, high) for s in counted.surroundings):
+                continue
+            judged += 1
+            box = Window(float(u[i]), float(u[i + 1]), float(v[j]), float(v[j + 1]))
+            if sum_of_box(lines, counted.points, box) != 1:
+                wrong.append(box)
+    return wrong, judged
+
+
+def sum_of_box(lines: Lines, points: Sequence[StationaryPoint], box: Window) -> int:
+    """The sum of indices over a box: its rim's, and those of the points inside. 1 if none lacks."""
+    region = Region(
+        np.array([box.u0, box.u1]), np.array([box.v0, box.v1]), np.ones((1, 1), dtype=np.bool_)
+    )
+    inside = (p for p in points if box.u0 < p.u < box.u1 and box.v0 < p.v < box.v1)
+    return int(walk_rim(lines, region).index.sum()) + sum(p.index for p in inside)
+
+
+def _clear(lines: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Inner bounds moved off the coordinates of points."""
+    step = CLEAR * (lines[-1] - lines[0])
+    moved = lines.copy()
+    for k in range(1, len(lines) - 1):
+        while len(taken) and np.abs(taken - moved[k]).min() < step:
+            moved[k] += 2.7 * step
+    return moved

@@ -103,6 +103,7 @@ def verdict_document(result: Result) -> Document:
         "smallest_eigenvalue_at": place_document(verdict.smallest_eigenvalue, "value"),
         "smallest_diagonal": number(verdict.smallest_diagonal.value),
         "hessians": verdict.hessians,
+        "smooth_saddles": len(verdict.smooth_saddles),
         "stationary_points": [point_document(p) for p in verdict.points],
         "border": [point_document(p) for p in verdict.border],
         "minimum": place_document(verdict.lowest, "error"),

@@ -28,6 +28,8 @@ LONG, LARGE = 10.0, 1 << 30
 #: Cells of a slice that are found without asking, and what one takes (seconds): by itself, and for
 #: each unit of the widest moved-or-later layer on each data point.
 BUDGET, SECONDS_PER_CELL, SECONDS_PER_UNIT = 100_000, 1e-5, 3e-8
+#: What a cell between curves takes by itself, across layers.
+SECONDS_PER_BENT_CELL = 4e-4
 #: Beyond this, squares of E no longer fit a floating-point number.
 TOO_HIGH = 1e150
 #: Refuse grids whose result alone takes more than this (bytes).
@@ -130,7 +132,8 @@ class Study:
         """The cells of a slice that has some; past the budget with a remark that says so."""
         with np.errstate(over="ignore", invalid="ignore"):
             cells = expect_cells(slice, self.window)
-        seconds = cells * (SECONDS_PER_CELL + SECONDS_PER_UNIT * numbers_per_point(slice))
+        each = SECONDS_PER_CELL if polygons_apply(slice) else SECONDS_PER_BENT_CELL
+        seconds = cells * (each + SECONDS_PER_UNIT * numbers_per_point(slice))
         remark = (
             f"slice {slice.name} has about {cells:,} cells in this window, past the budget of "
             f"{self.budget:,}; they would take about {duration(seconds)}"

@@ -191,6 +191,10 @@ def test_check_maxima_document(run, tiny):
     indices = [p["index"] for p in (*within["stationary_points"], *within["border"])]
     assert sum(indices) == 1
     assert across["method"] == "exact"
+    smooth = [
+        p for p in across["stationary_points"] if (p["kind"], p["support"]) == ("saddle", "cell")
+    ]
+    assert across["smooth_saddles"] == len(smooth)
     assert across["audit"] == {"sum": 1, "expected": 1, "disputed": 0, "complete": True}
     assert sum(p["index"] for p in (*across["stationary_points"], *across["border"])) == 1
 

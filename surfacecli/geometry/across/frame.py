@@ -50,6 +50,11 @@ class Frame:
         return max(map(abs, self.x)), max(map(abs, self.y))
 
     @cached_property
+    def extent(self) -> tuple[float, float]:
+        """The width and the height of the window."""
+        return self.x[1] - self.x[0], self.y[1] - self.y[0]
+
+    @cached_property
     def along_x(self) -> Array:
         """The direction of the lower layer."""
         return (self.slice.along_v if self.swapped else self.slice.along_u)[self.lower]

@@ -20,8 +20,9 @@ from surfacecli.network.transfers import Array
 Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
-#: A coefficient of a table around a point is 0 below this times the size of its terms.
-ZERO = 1e-10
+#: A coefficient of a table around a point is 0 below this times the size of its terms, and a slope
+#: too where a step of `PLACE` windows, as far as the point itself may be misplaced, makes it 0.
+ZERO, PLACE = 1e-12, 1e-12
 #: How far from the point a chord lies, and how far up and down it goes, in windows.
 CHORD, REACH = 1e-8, 1e-4
 #: The lowest value on a chord counts as 0 below this times its terms.
@@ -93,15 +94,23 @@ class Rounds:
         return np.asarray(1 - self.arcs)
 
 
-def vertical_signs(tables: Tables, cells: Indices, x: Array, y: Array, up: int) -> Array:
+def vertical_signs(
+    tables: Tables, cells: Indices, x: Array, y: Array, up: int, extent: tuple[float, float]
+) -> Array:
     """The sign of E - E(p) from points up (1) or down (-1) along x = const; 0 where it is level."""
     table, size = tables.shifted(cells, x, y)
-    first, second = (_cleaned(table, size)[:, 0, k] for k in (1, 2))
+    first, second = (_cleaned(table, size, extent)[:, 0, k] for k in (1, 2))
     return np.where(first != 0, up * np.sign(first), np.sign(second))
 
 
-def _cleaned(table: Array, size: Array) -> Array:
-    return np.where(np.abs(table) <= ZERO * size, 0.0, table)
+def _cleaned(table: Array, size: Array, extent: tuple[float, float]) -> Array:
+    """Tables around points (k, 3, 3) with what is rounding set to 0."""
+    most = ZERO * size
+    dx, dy = PLACE * extent[0], PLACE * extent[1]
+    bends = np.abs(table)
+    most[:, 1, 0] += 2.0 * bends[:, 2, 0] * dx + bends[:, 1, 1] * dy
+    most[:, 0, 1] += 2.0 * bends[:, 0, 2] * dy + bends[:, 1, 1] * dx
+    return np.where(np.abs(table) <= most, 0.0, table)
 
 
 def go_round(
@@ -113,7 +122,7 @@ def go_round(
     side, curves = np.concatenate(sectors.sides), np.concatenate(sectors.curves)
     signs = np.concatenate(sectors.signs)
     table, size = tables.shifted(cells, x[point], y[point])
-    table = _cleaned(table, size)
+    table = _cleaned(table, size, extent)
     table[:, 0, 0] = 0.0
     open_ = (signs == 0).any(axis=1) | (table[:, 0, 1] == 0)
     inner = _along_chord(

@@ -189,7 +189,7 @@ def _polish(
     Where q2 is small but not 0 a root of N may be right to 1e-8 only, and y = -q1 / (2 q2) wrong by
     as much as the window: near it the gradient itself is well conditioned.
     """
-    extent = np.array([cells.frame.x[1] - cells.frame.x[0], cells.frame.y[1] - cells.frame.y[0]])
+    extent = np.array(cells.frame.extent)
     at, step = np.stack([x, y], axis=1), np.full((len(x), 2), np.inf)
     with np.errstate(all="ignore"):
         for _ in range(STEPS):

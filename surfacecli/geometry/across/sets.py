@@ -108,7 +108,7 @@ def _course_links(found: Found, begin: Indices) -> list[Indices]:
     goes_on = np.zeros((len(courses), 2), dtype=np.bool_)
     goes_on[courses.joined[:, 0], 1] = True
     goes_on[courses.joined[:, 1], 0] = True
-    extent = np.array([frame.x[1] - frame.x[0], frame.y[1] - frame.y[0]])
+    extent = np.array(frame.extent)
     places = np.stack([spots.x, spots.y], axis=1) / extent
     for course, k in np.argwhere(~goes_on):
         distance = np.abs(places - courses.ends[course, k] / extent).max(axis=1)

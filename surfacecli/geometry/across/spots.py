@@ -119,8 +119,7 @@ def find_spots(
     _round_chains(sectors, cells, tables, ranges[2], chain_cuts[0], 0.0 * chain_cuts[1], x, y)
     _round_gaps(sectors, gaps, ranges[3], gaps.dip_edge, 1.0)
     _round_gaps(sectors, gaps, ranges[4], gap_cuts[0], 0.0)
-    extent = cells.frame.x[1] - cells.frame.x[0], cells.frame.y[1] - cells.frame.y[0]
-    rounds = go_round(sectors, tables, x, y, extent)
+    rounds = go_round(sectors, tables, x, y, cells.frame.extent)
     pieces = LevelPieces(*(np.concatenate(p) for p in zip(chain_pieces, gap_pieces, strict=True)))
     return Spots(x, y, on, number, level, rounds), pieces
 
@@ -147,7 +146,9 @@ def _round_nodes(
         either = np.where(cell[1] >= 0, cell[1], cell[0])
         sign = np.full(len(nodes), np.nan)
         here = either >= 0
-        sign[here] = vertical_signs(tables, either[here], x[spot[here]], y[spot[here]], up)
+        sign[here] = vertical_signs(
+            tables, either[here], x[spot[here]], y[spot[here]], up, cells.frame.extent
+        )
         level = np.zeros(len(gaps.lower), dtype=np.bool_)
         level[gap_turns.edge[gap_turns.constant]] = True
         sign[here & level[gap]] = 0.0
@@ -204,7 +205,7 @@ def _round_chains(
         inside = cell >= 0
         sign = np.full(len(chain), np.nan)
         at = spot[inside]
-        sign[inside] = vertical_signs(tables, cell[inside], x[at], y[at], up)
+        sign[inside] = vertical_signs(tables, cell[inside], x[at], y[at], up, cells.frame.extent)
         sectors.germ(at, key, sign[inside])
         vertical = nothing, sign
         low, high = (curve, vertical) if up > 0 else (vertical, curve)

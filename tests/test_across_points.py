@@ -73,6 +73,12 @@ def test_the_audit_of_nets_that_were_wrong_once(seed: int) -> None:
     check_audit(examine_across(random_across_slice(seed), WINDOW))
 
 
+@pytest.mark.parametrize("seed", [3028, 3429])
+def test_the_audit_of_wider_nets_that_were_wrong_once(seed: int) -> None:
+    """Slopes of 4e-9, and kinks that share a line x = const on which their curves seem to meet."""
+    check_audit(examine_across(random_across_slice(seed, widest=4), WINDOW))
+
+
 def test_a_saddle_where_e_is_nearly_level_along_v() -> None:
     """E_vv is 4e-10 there: the root of N gives v no better than to the size of the window."""
     exact = examine_across(small_across_slice(695), Window())

@@ -26,6 +26,8 @@ Flags = NDArray[np.bool_]
 #: Curves meet at a bound where they are nearer than this times the height of the window, or than
 #: rounding of the bound moves a steep curve.
 CLOSE, STEEP = 1e-11, 1e-14
+#: Two halves of a curve have the same coefficients within this share of the largest.
+ONE = 1e-9
 #: A steep curve is held for misplaced by no more than this times the height of the window.
 MISPLACED = 1e-6
 
@@ -194,7 +196,8 @@ def _close_strays(
 ) -> Flags:
     """Join the two halves of a curve that passes a bound within a strip, however steep it is.
 
-    What lies between them in the order of y is joined too.
+    What lies between them in the order of y is joined too. Where a unit of the higher layer or
+    above has its kink on the bound, what a unit further up makes may go on elsewhere.
     """
     name, at, from_side = slabs.name[curve[order]], bound[order], side[order]
     keys = np.lexsort((from_side, name, at))
@@ -206,11 +209,21 @@ def _close_strays(
     one, other = keys[first], keys[np.minimum(first + 1, len(keys) - 1)]
     same = (from_side[one] != from_side[other]) & (name[one] >= 0)
     same &= ~slabs.strip_edge[at[one]]
+    same &= _are_one(slabs, curve[order[one]], curve[order[other]])
     low, high = np.minimum(one, other)[same], np.maximum(one, other)[same]
     change = np.zeros(len(order) + 1, dtype=np.intp)
     np.add.at(change, low, 1)
     np.add.at(change, high, -1)
     return np.asarray(closed | (np.cumsum(change)[: len(closed)] > 0))
+
+
+def _are_one(slabs: Slabs, one: Indices, other: Indices) -> Flags:
+    """Whether curves (k,) and (k,) are the same but for a factor and rounding."""
+    reach = slabs.frame.reach
+    scale = np.array([1.0, reach[0], reach[1], reach[0] * reach[1]])
+    a, b = (slabs.curves[numbers] * scale for numbers in (one, other))
+    a, b = (c / np.abs(c).max(axis=1, keepdims=True, initial=1e-300) for c in (a, b))
+    return np.asarray((np.abs(a - b) < ONE).all(axis=1))
 
 
 def _alone(slabs: Slabs, bound: Indices, first: Indices, last: Indices, gaps: Gaps) -> Flags:

@@ -201,7 +201,10 @@ def _cut_layer(
     slabs, whole = _cut(slabs, *_entries(slabs, functions))
     signs = _signs(slabs, functions, whole)
     patch, which = np.nonzero(signs.below * signs.above < 0)
-    value, group = _meetings(slabs, functions[whole[patch], which], patch)
+    # Without a root that n and d share: of two such functions it would be a double root.
+    middle = slabs.middle[slabs.slab_of_patch[patch]]
+    between = bent.normalise(functions[whole[patch], which], middle)
+    value, group = _meetings(slabs, between, patch)
     slabs, part = _cut(slabs, value, group)
     # Every crossing function of a patch crosses each of its parts.
     counts = np.bincount(patch, minlength=len(whole))

@@ -23,9 +23,12 @@ from surfacecli.geometry.grids import (
     Grid,
     choose_way,
     estimate_grid,
+    rows,
     sample_grid,
 )
+from surfacecli.geometry.grids.arrangement import Box, arrange
 from surfacecli.geometry.slices import Slice, Window, make_slice
+from surfacecli.geometry.surface import evaluate
 from surfacecli.network.data import Data, Objective
 from surfacecli.network.losses import LOSSES
 
@@ -207,16 +210,18 @@ TABLE = [
     ("relu identity", "cross_entropy", True, [1], [2], "weights", "columns"),
     ("tanh tanh", "logistic", True, [2], [2], "weights", "columns"),
     ("relu identity", "squared", True, [1, 2], [2], "weights", "columns"),
-    ("relu identity", "squared", True, [1], [1], "zero", "pairs"),
-    ("relu relu", "squared", False, [1], [1], "weights", "rows"),
-    ("hard_tanh identity", "squared", False, [1], [1], "zero", "pairs"),
+    ("relu identity", "squared", True, [1], [1], "zero", "edges"),
+    ("relu relu", "squared", False, [1], [1], "weights", "edges"),
+    ("abs hard_tanh", "half_squared", True, [1], [1], "weights", "edges"),
+    ("identity relu", "squared", False, [1], [1], "weights", "rows"),
+    ("hard_tanh identity", "squared", False, [1], [1], "zero", "edges"),
     ("tanh identity", "squared", False, [1], [1], "zero", "forward"),
     ("relu sigmoid", "squared", False, [1], [1], "zero", "forward"),
     ("relu identity", "cross_entropy", False, [1], [1], "zero", "forward"),
     ("relu identity", "squared", False, [1, 2], [1, 2], "weights", "forward"),
     ("relu relu identity", "squared", False, [1], [1], "zero", "forward"),
     ("relu relu identity", "squared", False, [2], [2], "zero", "fan"),
-    ("relu relu identity", "squared", False, [2], [2], "weights", "pairs"),
+    ("relu relu identity", "squared", False, [2], [2], "weights", "edges"),
     ("relu relu identity", "squared", False, [1], [3], "weights", "columns"),
     ("relu relu identity", "squared", False, [1], [2], "weights", "forward"),
 ]
@@ -272,6 +277,105 @@ def test_a_direction_that_a_unit_does_not_feel(output):
             assert {"rows", "forward"} <= set(agrees(slice, Window(-2, 2, -1, 1), (9, 5)))
 
 
+def points_by_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Collects how many data points the way `edges` leaves to `rows`, call by call."""
+    left: list[int] = []
+    sample = rows.sample
+
+    def counting(slice: Slice, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        left.append(len(slice.objective.data))
+        return sample(slice, u, v)
+
+    monkeypatch.setattr(rows, "sample", counting)
+    return left
+
+
+@pytest.mark.parametrize("output", PIECEWISE_LINEAR)
+@pytest.mark.parametrize("hidden", [f for f in PIECEWISE_LINEAR if f != "identity"])
+def test_edges_of_nets_with_many_units(monkeypatch, hidden, output):
+    left = points_by_rows(monkeypatch)
+    rng = np.random.default_rng(5)
+    objective = random_objective(rng, 2, [hidden, output], "squared", True, (6, 25, 11), 12)
+    slice = make_slice("s", objective, [1], [1], "weights", 2)
+    for window in (Window(), Window(-1.0, 3.0, 0.5, 0.9)):
+        grid = sample_grid(slice, window, (40, 23), "edges")
+        expected = evaluate(slice, grid.u, grid.v[:, None])
+        assert grid.error == pytest.approx(expected, rel=1e-10)
+    assert not left
+
+
+@pytest.mark.parametrize("output", ["identity", "relu", "abs", "hard_tanh"])
+def test_edges_leave_to_rows_what_rounding_leaves_open(monkeypatch, output):
+    left = points_by_rows(monkeypatch)
+    rng = np.random.default_rng(8)
+    plain_net = random_objective(rng, 2, ["relu", output], "squared", False, (3, 6, 4), 5)
+    # Origin zero: all lines of a data point meet in (0, 0), on the grid and beside it.
+    meeting = make_slice("s", plain_net, [1], [1], "zero", 1)
+    # One unit twice: two lines in one.
+    W1, W2 = plain_net.network.weights
+    twice = replace(plain_net.network, weights=(W1[[0, 1, 2, 3, 4, 0]], W2))
+    double = make_slice("s", replace(plain_net, network=twice), [1], [1], "weights", 1)
+    along = [{1: U[1][[0, 1, 2, 3, 4, 0]]} for U in (double.along_u, double.along_v)]
+    double = replace(double, along_u=along[0], along_v=along[1])
+    for slice in (meeting, double):
+        left.clear()
+        for window in (Window(), Window(-1.0, 1.2, -0.3, 0.8)):
+            grid = sample_grid(slice, window, (9, 7), "edges")
+            expected = evaluate(slice, grid.u, grid.v[:, None])
+            assert grid.error == pytest.approx(expected, rel=1e-10)
+        assert len(left) == 2
+        assert min(left) > 2  # all but those whose lines miss the window
+
+
+@pytest.mark.parametrize("output", ["relu", "abs", "leaky_relu"])
+def test_edges_where_outputs_pass_nodes_on_a_grid_point(output):
+    # Two lines cross on the corner of the grid, where all outputs pass their node: rounding turns
+    # the shortest of their segments round.
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        objective = random_objective(rng, 2, ["leaky_relu", output], "squared", False, (4, 2, 3), 6)
+        slice = make_slice("s", objective, [1], [1], "zero", seed)
+        grid = sample_grid(slice, Window(0.0, 1.0, -1.0, 0.0), (13, 12), "edges")
+        expected = evaluate(slice, grid.u, grid.v[:, None])
+        assert grid.error == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+def test_the_arrangement_of_lines():
+    rng = np.random.default_rng(3)
+    lines = rng.standard_normal((3, 4, 7))
+    lines[2] = -lines[0] * rng.uniform(0, 8, (4, 7)) - lines[1] * rng.uniform(0, 5, (4, 7))
+    box = Box.around(9, 6)
+    vertices, steps = arrange(lines, box)
+    found = {
+        (owner, *sorted(pair)): (x, z)
+        for owner, x, z, *pair in zip(*next(vertices.by_kind()), strict=True)
+    }
+    expected = {}
+    for owner in range(4):
+        for i in range(7):
+            for j in range(i):
+                P, Q, C = lines[:, owner, [i, j]]
+                x, z = np.linalg.solve(np.stack([P, Q], axis=1), -C)
+                if box.x0 < x < box.x1 and box.z0 < z < box.z1:
+                    expected[owner, j, i] = (x, z)
+    assert found.keys() == expected.keys()
+    assert len(found) > 30
+    for key, point in found.items():
+        assert point == pytest.approx(expected[key])
+    # From one step to the next on the same line nothing else is crossed, and signs are true.
+    owner = steps.line // 8
+    x, z = vertices.x[steps.vertex], vertices.z[steps.vertex]
+    for step in np.flatnonzero(steps.line[1:] == steps.line[:-1]):
+        P, Q, C = lines[:, owner[step]]
+        values = [P * x[s] + Q * z[s] + C for s in (step, step + 1)]
+        middle = 0.5 * (values[0] + values[1])
+        away = np.abs(values) > 1e-9
+        assert (np.sign(values)[away] == np.broadcast_to(np.sign(middle), (2, 7))[away]).all()
+        crossed = steps.other[step + 1]
+        if crossed >= 0:
+            assert np.sign(middle[crossed]) == -steps.sign[step + 1]
+
+
 @pytest.mark.parametrize("hidden", PIECEWISE_LINEAR)
 def test_blocks_do_not_change_the_grid(monkeypatch, hidden):
     rng = np.random.default_rng(2)
@@ -283,7 +387,7 @@ def test_blocks_do_not_change_the_grid(monkeypatch, hidden):
     ]
     cases = [(s, way) for s in slices for way in WAYS if WAYS[way].applies(s)]
     whole = [sample_grid(s, WINDOWS[1], (7, 6), way).error for s, way in cases]
-    monkeypatch.setattr(surface, "BLOCK", 10)
+    monkeypatch.setattr(surface, "BLOCK", 40)
     for (slice, way), error in zip(cases, whole, strict=True):
         again = sample_grid(slice, WINDOWS[1], (7, 6), way).error
         assert again == pytest.approx(error, rel=1e-12), way
@@ -294,7 +398,7 @@ def test_blocks_do_not_change_the_grid(monkeypatch, hidden):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nothing_of_the_caller_is_changed(way):
-    output = "identity" if way in ("quadratic", "pairs") else "relu"
+    output = "identity" if way == "quadratic" else "relu"
     objective = random_objective(
         np.random.default_rng(4), 2, ["relu", output], "squared", False, (3, 4, 2), 5
     )
@@ -312,8 +416,8 @@ def test_nothing_of_the_caller_is_changed(way):
 
 MEMORY = [
     ([1], [1], "zero", "relu", "fan"),
-    ([1], [1], "weights", "relu", "rows"),
-    ([1], [1], "weights", "identity", "pairs"),
+    ([1], [1], "weights", "relu", "edges"),
+    ([1], [1], "weights", "identity", "edges"),
     ([1], [2], "weights", "relu", "columns"),
     ([2], [2], "weights", "relu", "halfplanes"),
     ([2], [2], "zero", "identity", "quadratic"),
@@ -337,7 +441,7 @@ def test_memory_does_not_grow_with_the_data_or_the_grid(u, v, origin, output, wa
 
 @pytest.mark.parametrize("way", WAYS)
 def test_estimates_grow_with_the_grid(way):
-    output = "identity" if way in ("quadratic", "pairs") else "relu"
+    output = "identity" if way == "quadratic" else "relu"
     objective = random_objective(
         np.random.default_rng(4), 2, ["relu", output], "squared", False, (3, 4, 2), 50
     )

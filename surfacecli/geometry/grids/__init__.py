@@ -12,10 +12,10 @@ import numpy as np
 
 from surfacecli.geometry.grids import (
     columns,
+    edges,
     fan,
     forward,
     halfplanes,
-    pairs,
     quadratic,
     rows,
 )
@@ -28,7 +28,7 @@ WAYS = {
     "fan": fan,
     "halfplanes": halfplanes,
     "columns": columns,
-    "pairs": pairs,
+    "edges": edges,
     "rows": rows,
     "forward": forward,
 }

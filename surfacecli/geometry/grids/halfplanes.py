@@ -11,7 +11,7 @@ sum. A line is followed along the axis on which it is met less often: a flat one
 one by columns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,13 +119,16 @@ class HalfPlanes:
 
 def _sum_by_rows(lines: HalfPlanes, points: int, rows: int) -> Array:
     """What half-planes give to a grid, (rows, points)."""
-    # One place more than there are points: for lines that are met behind the last.
-    total = np.zeros((3, rows, points + 1))
-    for block in blocks(len(lines.C), STRIP):
-        _add_rows(total, lines.part(block))
-    return evaluate_quadratics(
-        np.cumsum(total[:, :, :-1], axis=2), np.arange(points, dtype=np.float64), np.ones(points)
-    )
+    x, result = np.arange(points, dtype=np.float64), np.empty((rows, points))
+    for block in blocks(rows, points):
+        here = replace(lines, C=lines.C + block.start * lines.Q)
+        # One place more than there are points: for lines that are met behind the last.
+        total = np.zeros((3, block.stop - block.start, points + 1))
+        for part in blocks(len(lines.C), STRIP):
+            _add_rows(total, here.part(part))
+        quadratics = np.cumsum(total[:, :, :-1], axis=2)
+        result[block] = evaluate_quadratics(quadratics, x, np.ones_like(x))
+    return result
 
 
 def _add_rows(total: Array, lines: HalfPlanes) -> None:

@@ -3,12 +3,13 @@
 from typing import Literal
 
 import numpy as np
+from exact_slices import degenerate_objective
 from oracles import PIECEWISE_LINEAR
 
 from surfacecli.geometry.slices import Slice, Window, make_slice
-from surfacecli.network.data import Data, Objective, random_data
+from surfacecli.network.data import Objective, random_data
 from surfacecli.network.losses import LOSSES
-from surfacecli.network.model import Network, random_network
+from surfacecli.network.model import random_network
 from surfacecli.network.transfers import TRANSFERS
 
 #: Neither square nor symmetric: a transpose would show.
@@ -31,21 +32,9 @@ def random_across_slice(seed: int, widest: int = 3, loss: str = "squared") -> Sl
     depth = int(rng.integers(2, 5))
     widths = rng.integers(1, widest + 1, size=depth + 1)
     transfers = [TRANSFERS[str(name)] for name in rng.choice(PIECEWISE_LINEAR, size=depth)]
-    network = random_network(widths, transfers, seed, bool(rng.integers(2)))
-    if rng.integers(3) == 0:
-        network = Network(
-            tuple(np.round(2 * W) for W in network.weights),
-            tuple(None if b is None else np.round(2 * b) for b in network.biases),
-            network.transfers,
-        )
-    data = random_data(int(rng.integers(1, 5)), int(widths[0]), int(widths[-1]), seed, loss)
-    if rng.integers(3) == 0:
-        # Equal data, and data in proportion.
-        inputs = np.round(np.concatenate([data.inputs, data.inputs, 2 * data.inputs]))
-        data = Data(inputs, np.concatenate([data.targets] * 3))
+    objective = degenerate_objective(rng, widths, transfers, seed, loss)
     u, v = (int(layer) for layer in rng.permutation(np.arange(1, depth + 1))[:2])
     origin: Literal["zero", "weights"] = "zero" if rng.integers(2) else "weights"
-    objective = Objective(network, data, LOSSES[loss])
     slice = make_slice(f"seed {seed}", objective, [u], [v], origin, seed)
     if rng.integers(4) == 0:
         U, V = np.round(2 * slice.along_u[u]), np.round(2 * slice.along_v[v])

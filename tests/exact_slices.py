@@ -7,12 +7,35 @@ from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.network.data import Data, Objective, random_data
 from surfacecli.network.losses import LOSSES
 from surfacecli.network.model import Network, random_network
-from surfacecli.network.transfers import TRANSFERS
+from surfacecli.network.transfers import TRANSFERS, Transfer
 
 PIECEWISE_LINEAR = ("relu", "leaky_relu", "abs", "hard_tanh", "identity")
 
 #: Neither square nor centred: a transpose or a sign shows.
 WINDOW = Window(-1.0, 1.5, -0.7, 1.0)
+
+
+def degenerate_objective(
+    rng: np.random.Generator,
+    widths: NDArray[np.int64],
+    transfers: list[Transfer],
+    seed: int,
+    loss: str,
+) -> Objective:
+    """A small net with few data: a third with whole-number weights, a third with equal data."""
+    network = random_network(widths, transfers, seed, bool(rng.integers(2)))
+    if rng.integers(3) == 0:
+        network = Network(
+            tuple(np.round(2 * W) for W in network.weights),
+            tuple(None if b is None else np.round(2 * b) for b in network.biases),
+            network.transfers,
+        )
+    data = random_data(int(rng.integers(1, 5)), int(widths[0]), int(widths[-1]), seed, loss)
+    if rng.integers(3) == 0:
+        # Equal data, and data in proportion.
+        inputs = np.round(np.concatenate([data.inputs, data.inputs, 2 * data.inputs]))
+        data = Data(inputs, np.concatenate([data.targets] * 3))
+    return Objective(network, data, LOSSES[loss])
 
 
 def random_exact_slice(seed: int, losses: bool = True, widest: int = 3) -> Slice:
@@ -27,22 +50,11 @@ def random_exact_slice(seed: int, losses: bool = True, widest: int = 3) -> Slice
     loss = "squared"
     if losses and seed % 4 == 0:
         loss = str(rng.choice(["half_squared", "cross_entropy", "logistic"]))
-    network = random_network(widths, transfers, seed, bool(rng.integers(2)))
-    if rng.integers(3) == 0:
-        network = Network(
-            tuple(np.round(2 * W) for W in network.weights),
-            tuple(None if b is None else np.round(2 * b) for b in network.biases),
-            network.transfers,
-        )
-    data = random_data(int(rng.integers(1, 5)), int(widths[0]), int(widths[-1]), seed, loss)
-    if rng.integers(3) == 0:
-        # Equal data, and data in proportion.
-        inputs = np.round(np.concatenate([data.inputs, data.inputs, 2 * data.inputs]))
-        data = Data(inputs, np.concatenate([data.targets] * 3))
+    objective = degenerate_objective(rng, widths, transfers, seed, loss)
     layer = int(rng.integers(1, depth + 1))
     slice = make_slice(
         f"seed {seed}",
-        Objective(network, data, LOSSES[loss]),
+        objective,
         [layer],
         [layer],
         "zero" if rng.integers(2) else "weights",

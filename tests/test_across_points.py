@@ -18,10 +18,12 @@ from surfacecli.geometry.across.sets import Found
 from surfacecli.geometry.claim import (
     exact_applies,
     give_exact_verdict,
+    give_verdict,
     why_no_polygons,
     why_not_exact,
 )
 from surfacecli.geometry.exact.points import Audit
+from surfacecli.geometry.grids import sample_grid
 from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.geometry.stationary import StationaryPoint, falling_arcs
 from surfacecli.geometry.surface import differentiate, evaluate
@@ -485,3 +487,19 @@ def test_kinks_name_the_units_beside_a_point(small: list[AcrossExact]) -> None:
                 assert h[layer - 1][sample - 1, unit - 1] == pytest.approx(0.0, abs=1e-5)
                 seen += 1
     assert seen > 20
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_sampled_search_finds_the_same_points(seed: int, small: list[AcrossExact]) -> None:
+    """A road of its own: seeds on a grid, kinks followed, with an audit by the border's walk."""
+    exact = small[seed]
+    slice = exact.cells.frame.slice
+    sampled = give_verdict(slice, WINDOW, sample_grid(slice, WINDOW, (61, 61)))
+    assert sampled.sampled_audit is not None
+    assert sampled.sampled_audit.sum == 1
+    here, there = (
+        sorted((p.kind, p.smooth, round(p.u, 5), round(p.v, 5)) for p in points if not p.is_set)
+        for points in (exact.points, sampled.points)
+    )
+    assert len(here) >= 3
+    assert here == there

@@ -149,6 +149,7 @@ def test_every_way_is_the_forward_pass(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_way_is_the_forward_pass_on_thousands_of_nets():
     taken = [way for seed in range(6000) for way in check_random(seed)]
     for way in WAYS:

@@ -443,11 +443,13 @@ def test_many_cells_become_pixels_in_vector_formats(n: int) -> None:
 
 def test_cells_that_are_not_there_or_filled_by_what_is_not() -> None:
     picture = exact_picture(ramp())
-    with pytest.raises(ValueError, match="slice by-hand: style cells draws exact cells, and this"):
+    with pytest.raises(
+        ValueError, match="slice by-hand: style cells draws polygonal cells, and this"
+    ):
         draw_surface(picture, "cells")
     slice = ramp()
     grid = sample_grid(slice, WINDOW, (5, 4))
-    with pytest.raises(ValueError, match="slice by-hand: style cells draws exact cells"):
+    with pytest.raises(ValueError, match="slice by-hand: style cells draws polygonal cells"):
         make_picture(grid, give_verdict(slice, WINDOW, grid), "t", "p", cells=True)
     with pytest.raises(ValueError, match="'hue' does not fill cells; choose error, rank, active"):
         draw_surface(exact_picture(ramp(), cells=True), "cells", "hue")

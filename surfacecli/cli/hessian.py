@@ -85,7 +85,7 @@ def hessian(
     hessians = examine_hessians(source, layer, chosen, at)
     exchanged = _exchange(hessians, wanted, quiet)
     drawn = _draw(hessians, exchanged, wanted, size or source.size)
-    files = _write(hessians, drawn, file_format, output, force)
+    files = _write(hessians, drawn, size or source.size, file_format, output, force)
     if as_json:
         from surfacecli.hessian_documents import hessian_document
 
@@ -157,6 +157,7 @@ def _draw(
 def _write(
     hessians: "Hessians",
     drawn: "list[tuple[str, str, Figure]]",
+    size: str,
     file_format: str,
     output: str,
     force: bool,
@@ -170,9 +171,10 @@ def _write(
 
     preset = hessians.preset
     stem = preset.name if hessians.slice is None else f"{preset.name}-{hessians.slice.name}"
+    wide = "" if size == "page" else f"-{size}"
     provenance, files = hessian_provenance(hessians), []
     for what, words, figure in drawn:
-        path = inside(Path(output), f"{stem}-{what}.{file_format}")
+        path = inside(Path(output), f"{stem}-{what}{wide}.{file_format}")
         content = encode_figure(figure, file_format, provenance, f"{preset.title}: {words}")
         write_file(path, content, force=force)
         files.append(path.as_posix())

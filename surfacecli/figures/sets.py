@@ -21,7 +21,7 @@ HATCH = "////"
 #: Weights of red, green and blue in the brightness of a colour, and what is dark.
 BRIGHTNESS, DARK = np.array([0.299, 0.587, 0.114]), 0.45
 #: What a legend calls the lines of sets, where not valleys.
-COURSES = {"maximum": "course of a ridge"}
+COURSES = {"maximum": "course of a ridge", "saddle": "course of a valley (saddle)"}
 #: Widths of the lines, in points.
 RIM, COURSE = 1.0, 1.6
 

@@ -19,6 +19,8 @@ from surfacecli.network.transfers import Array
 
 #: A gradient counts as zero below this times the largest gradient of the window.
 FLAT = 1e-9
+#: A coordinate below this times the size of the window is 0 but for rounding.
+ROUNDING = 1e-14
 #: Steps at most, and steps in a row that get no shorter.
 STEPS, PATIENCE = 40, 5
 #: Steps at most within a cell's own function, and multiply-adds for those of all cells.
@@ -80,12 +82,26 @@ def newton(
         idle[active] = np.where(length < 0.9 * shortest[active], 0, idle[active] + 1)
         shortest[active] = np.minimum(shortest[active], length)
         active = active[(length > 1e-15) & (idle[active] < PATIENCE)]
+    _snap_zeros(slice, points, size)
     at = differentiate(slice, points[:, 0], points[:, 1])
     inside = ((points > low) & (points < high)).all(axis=1)
     flat = np.abs(at.gradient * size).max(axis=1) <= FLAT * gradient_scale
     keep = inside & ~at.on_node & flat
     residual = np.linalg.norm(at.gradient, axis=1)
     return Polished(points[keep], at.error[keep], residual[keep], at.hessian[keep])
+
+
+def _snap_zeros(slice: Slice, points: Array, size: Array) -> None:
+    """Set coordinates that rounding keeps from 0 to 0, in place, where 0 is no node.
+
+    There a layer may vanish, and the rank of a Hessian that is 0 but for rounding means nothing.
+    """
+    near = (np.abs(points) <= ROUNDING * size) & (points != 0)
+    which = np.flatnonzero(near.any(axis=1))
+    if len(which):
+        snapped = np.where(near[which], 0.0, points[which])
+        free = ~differentiate(slice, snapped[:, 0], snapped[:, 1]).on_node
+        points[which[free]] = snapped[free]
 
 
 def newton_in_cells(terrain: Terrain, seeds: Array) -> Array:

@@ -17,6 +17,7 @@ from surfacecli.geometry.stationary import (
     StationaryPoint,
     falling_arcs,
     kind_of_arcs,
+    line_along,
 )
 from surfacecli.geometry.terrain import Terrain
 from surfacecli.network.transfers import Array
@@ -82,9 +83,18 @@ def _classify(
     if support == "cell":
         low, high = map(float, eigenvalues)
         kind: PointKind = "minimum" if low > 0 else "maximum" if high < 0 else "saddle"
-        index = -1 if kind == "saddle" else 1
+        saddle = kind == "saddle"
+        down = line_along(np.linalg.eigh(found.hessian[k])[1][:, 0]) if saddle else None
         return StationaryPoint(
-            *at, error, kind, support, True, index, residual=residual, eigenvalues=(low, high)
+            *at,
+            error,
+            kind,
+            support,
+            smooth=True,
+            index=-1 if saddle else 1,
+            residual=residual,
+            eigenvalues=(low, high),
+            downhill=down,
         )
     ring = kind_of_arcs(falling_arcs(ring_signs(terrain, at)))
     if ring is None:

@@ -65,6 +65,12 @@ class StationaryPoint:
         return f"{'smooth' if self.smooth else 'kinked'} {self.kind}"
 
 
+def line_along(vector: NDArray[np.float64]) -> tuple[float, float]:
+    """A unit vector, with its larger part positive: of two opposite ones always the same."""
+    sign = np.sign(vector[np.abs(vector).argmax()])
+    return float(sign * vector[0]), float(sign * vector[1])
+
+
 def falling_arcs(signs: NDArray[np.int8]) -> int:
     """The number of arcs on which E falls, from signs of E - E(p) in order round a circle (n,).
 

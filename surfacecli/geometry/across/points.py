@@ -26,7 +26,7 @@ from surfacecli.geometry.across.valleys import find_courses
 from surfacecli.geometry.exact.points import Audit
 from surfacecli.geometry.exact.telling import Progress
 from surfacecli.geometry.slices import Slice, Window
-from surfacecli.geometry.stationary import PointKind, StationaryPoint
+from surfacecli.geometry.stationary import PointKind, StationaryPoint, line_along
 from surfacecli.geometry.surface import differentiate, evaluate, linear_pieces
 from surfacecli.network.transfers import Array
 
@@ -242,16 +242,10 @@ def _inner_points(found: Found) -> list[StationaryPoint]:
                 index=int(inside.index[k]),
                 residual=float(np.hypot(*at.gradient[k])),
                 eigenvalues=(float(eigenvalues[k, 0]), float(eigenvalues[k, 1])),
-                downhill=_direction(vectors[k, :, 0]) if saddle else None,
+                downhill=line_along(vectors[k, :, 0]) if saddle else None,
             )
         )
     return result
-
-
-def _direction(vector: Array) -> tuple[float, float]:
-    """A unit vector, with its larger part positive: of two opposite ones always the same."""
-    sign = np.sign(vector[np.abs(vector).argmax()])
-    return float(sign * vector[0]), float(sign * vector[1])
 
 
 def find_kinks_at(

@@ -443,9 +443,7 @@ def test_many_cells_become_pixels_in_vector_formats(n: int) -> None:
 
 def test_cells_that_are_not_there_or_filled_by_what_is_not() -> None:
     picture = exact_picture(ramp())
-    with pytest.raises(
-        ValueError, match="by-hand: style cells draws polygonal cells, and this"
-    ):
+    with pytest.raises(ValueError, match="by-hand: style cells draws polygonal cells, and this"):
         draw_surface(picture, "cells")
     slice = ramp()
     grid = sample_grid(slice, WINDOW, (5, 4))

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from across_slices import WINDOW, random_across_slice, small_across_slice
+from exact_slices import random_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import make_objective, make_slice_by_hand
@@ -73,6 +74,67 @@ def test_the_audit_of_a_thousand_nets() -> None:
 @pytest.mark.parametrize("seed", ONCE_WRONG)
 def test_the_audit_of_nets_that_were_wrong_once(seed: int) -> None:
     check_audit(examine_across(random_across_slice(seed), WINDOW))
+
+
+def zeroed(seed: int) -> Slice:
+    """A degenerate net with all targets 0: E = 0 where all outputs vanish."""
+    slice = random_across_slice(seed)
+    data = slice.objective.data
+    bare = dataclasses.replace(data, targets=0.0 * data.targets)
+    return dataclasses.replace(slice, objective=dataclasses.replace(slice.objective, data=bare))
+
+
+@pytest.mark.parametrize("seed", [80017, 80036, 96015, 96061, 96088, 96123, 90014, 90021, 90032])
+def test_what_lies_at_zero_is_a_minimum(seed: int) -> None:
+    """E is nowhere below 0. Each of these nets once had a saddle or a shoulder there."""
+    exact = examine_across(zeroed(seed), WINDOW)
+    check_audit(exact)
+    lowest = [p for p in exact.points if p.error < 1e-12]
+    assert lowest
+    assert {p.kind for p in lowest} == {"minimum"}
+
+
+def test_valleys_that_cross() -> None:
+    """E = (uv)^2: one valley along both axes, a cross of four half-lines and their point."""
+    objective = make_objective([[[1.0]], [[1.0]]], ["identity", "identity"], [[1.0]], [[0.0]])
+    slice = make_slice_by_hand(objective, {1: [[1.0]]}, {2: [[1.0]]})
+    for window in (SQUARE, WINDOW):
+        exact = examine_across(slice, window)
+        check_audit(exact)
+        (cross,) = exact.points
+        assert cross.describe() == "valley (minimum)"
+        assert cross.index == 1
+        assert cross.error == pytest.approx(0.0, abs=1e-15)
+        assert cross.extent == pytest.approx((window.u0, window.u1, window.v0, window.v1))
+
+
+@pytest.mark.parametrize(("first", "second", "reach"), [(0.05, 0.1, 200.0), (5e-5, 1e-4, 1.0)])
+def test_a_minimum_near_a_double_root(first: float, second: float, reach: float) -> None:
+    """E = (s v - t1)^2 + (s - t2)^2, s = u: lowest, 0, at s = t2, v = t1 / t2; no kink."""
+    objective = make_objective(
+        [[[0.0]], [[0.0], [1.0]]], ["identity", "identity"], [[1.0]], [[first, second]]
+    )
+    slice = Slice(
+        "two",
+        objective,
+        {1: np.zeros((1, 1)), 2: np.array([[0.0], [1.0]])},
+        {1: np.ones((1, 1))},
+        {2: np.array([[1.0], [0.0]])},
+    )
+    exact = examine_across(slice, Window(-reach, reach, -3, 2.5))
+    check_audit(exact)
+    (bowl,) = (p for p in exact.points if p.kind == "minimum")
+    assert (bowl.u, bowl.v) == pytest.approx((second, first / second), rel=1e-6)
+    assert exact.lowest[2] == pytest.approx(0.0, abs=1e-15)
+
+
+@pytest.mark.parametrize("seed", [4, 21, 31])
+def test_eigenvalues_are_smallest_along_the_rims_too(seed: int) -> None:
+    slice = random_across_slice(seed)
+    smallest = give_exact_verdict(slice, WINDOW).smallest_eigenvalue.value
+    sampled = np.linalg.eigvalsh(differentiate(slice, *random_points(WINDOW, 4000).T).hessian)
+    scale = float(np.abs(sampled).max())
+    assert smallest <= sampled[:, 0].min() + 0.02 * scale
 
 
 @pytest.mark.parametrize("seed", [3028, 3429])

@@ -70,12 +70,17 @@ def find_chain_turns(cells: AcrossCells, tables: Tables) -> ChainTurns:
     constant = np.abs(slope).max(axis=0) <= LEVEL * total
     slope[:, constant] = 0.0
     t, rising, between = poly.crossings(slope)
+    _leave_to_the_ends(slope, total, t, between)
     found = np.nonzero(~np.isnan(t))
     leaving = []
     for end, inner in ((-1.0, between[0]), (1.0, between[-1])):
         at_end = poly.evaluate_polynomials(slope, np.full(len(low), end))
         near = np.abs(at_end) <= AT_END * total
-        leaving.append(-end * np.where(near, inner, np.sign(at_end)))
+        sign = np.where(near, inner, np.sign(at_end))
+        # Never 0 unless E is constant: then a root lies within rounding of the end.
+        steepest = np.sign(slope[np.abs(slope).argmax(axis=0), np.arange(slope.shape[1])])
+        sign = np.where((sign == 0) & ~constant, between[len(between) // 2], sign)
+        leaving.append(-end * np.where((sign == 0) & ~constant, steepest, sign))
     left, right = leaving
     signs = np.where(falling, [right, left], [left, right]).astype(np.int8)
     chain = found[1]
@@ -86,6 +91,21 @@ def find_chain_turns(cells: AcrossCells, tables: Tables) -> ChainTurns:
     dip = np.asarray(rising[found], dtype=np.bool_)
     order = np.lexsort((x, chain))
     return ChainTurns(constant, signs, chain[order], x[order], dip[order], cell)
+
+
+def _leave_to_the_ends(slope: Array, total: Array, t: Array, between: Array) -> None:
+    """Drop turns that an end's rounding makes: up to which the slope is rounding. In place.
+
+    The signs between such a turn and its end become that beyond the turn.
+    """
+    for end, numbers in ((-1.0, range(len(t))), (1.0, range(len(t) - 1, -1, -1))):
+        for k in numbers:
+            turn = np.where(np.isnan(t[k]), end, t[k])
+            steps = [poly.evaluate_polynomials(slope, end + f * (turn - end)) for f in (0.0, 0.5)]
+            gone = ~np.isnan(t[k]) & (np.abs(steps).max(axis=0) <= AT_END * total)
+            t[k, gone] = np.nan
+            outer = slice(0, k + 1) if end < 0 else slice(k + 1, None)
+            between[outer, gone] = between[k + 1 if end < 0 else k, gone]
 
 
 def _is_upright(curve: Array, ends: Array) -> Flags:

@@ -30,8 +30,6 @@ INSIDE = 1e-11
 DOUBLE = 1e-14
 #: A line so near to an end of a cell, in halves of its width, belongs to what bounds it there.
 NEAR_END = 1e-9
-#: Near a double root of q2 (in halves of the cell's width) roots of N are rounding.
-SPURIOUS = 1e-3
 #: q2 counts as 0 at a root of N below this times the size of its terms.
 FLAT = 1e-12
 #: Steps of Newton's iteration; it has settled where the last is shorter than this, in windows, and
@@ -86,8 +84,8 @@ def find_interiors(cells: AcrossCells, tables: Tables) -> Interiors:
     t, rising, _ = poly.crossings(N)
     double, double_t = _double_roots(q[2], slope_terms[2])
     double &= ~flat
-    near = double & (np.abs(t - double_t) < SPURIOUS)
-    row, cell = np.nonzero(~np.isnan(t) & ~near)
+    _set_fifth_roots(q, double, double_t, vanishes, t, rising)
+    row, cell = np.nonzero(~np.isnan(t))
     index = np.where(rising[row, cell], 1, -1)
     t = t[row, cell]
     bend = poly.evaluate_polynomials(q[2][:, cell], t)
@@ -130,6 +128,25 @@ def _numerator(q: list[Array], minus: float) -> Array:
     )
 
 
+def _set_fifth_roots(
+    q: list[Array], double: Flags, double_t: Array, vanishes: Flags, t: Array, rising: Flags
+) -> None:
+    """Where q2 has a double root, the root of N that is none of q2, and its direction, in place.
+
+    With s counted from the double root q2 = a s^2, q1 = b s + c s^2 and q0' = e0 + e1 s, so that
+    N = s^4 (4 a^2 q0' - 2 a c (b + c s)), in which the last factor is linear.
+    """
+    a, at = q[2][2], np.where(double, double_t, 0.0)
+    b, c = q[1][1] + 2.0 * q[1][2] * at, q[1][2]
+    e0, e1 = q[0][1] + 2.0 * q[0][2] * at, 2.0 * q[0][2]
+    lead = 4.0 * a * a * e1 - 2.0 * a * c * c
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        fifth = at + (2.0 * a * c * b - 4.0 * a * a * e0) / lead
+    t[:, double] = np.nan
+    wanted = double & ~vanishes & (np.abs(fifth) < 1.0) & (fifth != at)
+    t[0, wanted], rising[0, wanted] = fifth[wanted], lead[wanted] > 0
+
+
 def _double_roots(q2: Array, size: Array) -> tuple[Flags, Array]:
     """Whether q2 (3, F), nowhere negative, is 0 at some |t| < 1, and there."""
     c0, c1, c2 = q2
@@ -151,8 +168,8 @@ def _level_lines(
         for part in q[:2]
     )
     terms = [np.abs(part[1:, cell]).sum(axis=0) * 2.0 for part in q[:2]]
-    tilted = np.abs(d1) > FLAT**0.5 * terms[1]
-    resting = ~tilted & (np.abs(d0) <= FLAT**0.5 * terms[0])
+    tilted = np.abs(d1) > FLAT * terms[1]
+    resting = ~tilted & (np.abs(d0) <= FLAT * terms[0])
     y = -d0[tilted] / d1[tilted]
     return (cell[tilted], t[tilted], y), (cell[resting], t[resting])
 

@@ -40,8 +40,9 @@ SMOOTH = 1e-10
 AGREE = 1e-9
 #: Round a point at this distance, in windows, the units that change their pieces make its kink.
 RING = 1e-7
-#: How far corners are drawn in, towards the middle of their patch.
-DRAWN_IN = 1e-6
+#: How far corners are drawn in, towards the middle of their patch, and places along curves, in
+#: windows; how many of these a curve has.
+DRAWN_IN, ALONG = 1e-6, 9
 #: Points whose rings are looked at together.
 TOGETHER = 256
 
@@ -61,8 +62,8 @@ class AcrossExact:
     def judged_places(self) -> Array:
         """Where the Hessians are that the verdict looks at, (k, 2) as (u, v).
 
-        Of every cell a point in its middle, and that corner of its patches, a little drawn in,
-        with the smallest eigenvalue; and every smooth stationary point.
+        Of every cell a point in its middle and the places on its rim, as far as it was looked at,
+        with the smallest eigenvalue and diagonal entry; and every smooth stationary point.
         """
         smooth = [(p.u, p.v) for p in self.points if p.support == "cell"]
         places = [self.cells.inner_points, self.cells.frame.swap(_most_bent_down(self.found))]
@@ -108,21 +109,37 @@ def examine_across(slice: Slice, window: Window, progress: Progress | None = Non
 
 
 def _most_bent_down(found: Found) -> Array:
-    """Of each cell, the corner (F, 2) of a patch where E bends down most, as (x, y)."""
+    """Of each cell, places (2 F, 2) as (x, y) where E bends down most, at all and along an axis.
+
+    Looked at are the corners of patches and places along the curves, a little drawn in.
+    """
     slabs, cells = found.cells.slabs, found.cells
     inner, slab = slabs.inner_points(), slabs.slab_of_patch
-    corners = []
-    for side in (0, 1):
-        x = slabs.x[slab + side]
+    places, owners = [], []
+    for x in (slabs.x[slab], slabs.x[slab + 1]):
         for k in (0, 1):
             y = np.clip(bent.heights(slabs.curves[slabs.below + k], x), *cells.frame.y)
             corner = np.stack([x, np.where(np.isnan(y), inner[:, 1], y)], axis=1)
-            corners.append(corner + DRAWN_IN * (inner - corner))
-    places, cell = np.concatenate(corners), np.tile(cells.cell, 4)
-    least = np.linalg.eigvalsh(found.tables.hessian(cell, *places.T))[:, 0]
-    order = np.lexsort((least, cell))
-    first = np.append(True, np.diff(cell[order]) > 0)
-    return np.asarray(places[order[first]])
+            places.append(corner + DRAWN_IN * (inner - corner))
+            owners.append(cells.cell)
+    chains = cells.chains
+    ends = cells.nodes.place[chains.ends, 0]
+    steps = np.linspace(0.0, 1.0, ALONG + 2)[1:-1]
+    x = (ends[:, :1] * (1.0 - steps) + ends[:, 1:] * steps).ravel()
+    y = bent.heights(np.repeat(chains.curve, ALONG, axis=0), x)
+    beside = DRAWN_IN * cells.frame.extent[1]
+    for cell, side in ((chains.below, -beside), (chains.above, beside)):
+        inside = np.repeat(cell >= 0, ALONG)
+        places.append(np.stack([x, y + side], axis=1)[inside])
+        owners.append(np.repeat(cell, ALONG)[inside])
+    at, owner = np.concatenate(places), np.concatenate(owners)
+    hessian = found.tables.hessian(owner, *at.T)
+    diagonal = np.minimum(hessian[:, 0, 0], hessian[:, 1, 1])
+    chosen = []
+    for least in (np.linalg.eigvalsh(hessian)[:, 0], diagonal):
+        order = np.lexsort((least, owner))
+        chosen.append(at[order[np.append(True, np.diff(owner[order]) > 0)]])
+    return np.concatenate(chosen)
 
 
 def _read_points(found: Found) -> list[StationaryPoint]:

@@ -45,7 +45,7 @@ class Found:
         """The Euler integral of the index over the window."""
         total = self.spots.rounds.index.sum() + self.pieces.index.sum()
         total += self.inside.index.sum() + self.inside.level.sum()
-        return int(total) - len(self.courses) + len(self.courses.joined)
+        return int(total) + self.courses.index
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ def _piece_links(found: Found, begin: Indices) -> list[Indices]:
 def _course_links(found: Found, begin: Indices) -> list[Indices]:
     """Courses with each other where they go on, else with the spots at their ends."""
     courses, spots, frame = found.courses, found.spots, found.cells.frame
-    links = [begin[2] + courses.joined]
+    links = [begin[2] + courses.joined, begin[2] + courses.crossed]
     goes_on = np.zeros((len(courses), 2), dtype=np.bool_)
     goes_on[courses.joined[:, 0], 1] = True
     goes_on[courses.joined[:, 1], 0] = True
@@ -115,7 +115,21 @@ def _course_links(found: Found, begin: Indices) -> list[Indices]:
         nearest = int(distance.argmin())
         if distance[nearest] < AT_SPOT:
             links.append(np.array([[begin[2] + course, nearest]]))
+        elif (piece := _piece_at(found, courses.ends[course, k], extent)) >= 0:
+            links.append(np.array([[begin[2] + course, begin[1] + piece]]))
     return links
+
+
+def _piece_at(found: Found, place: Array, extent: Array) -> int:
+    """A level piece of the gap that a place lies on, or -1."""
+    nodes, lower = found.cells.nodes, found.cells.gaps.lower[found.gaps.edge]
+    ends = nodes.place[lower], nodes.place[lower + 1]
+    on = np.abs(ends[0][:, 0] - place[0]) < AT_SPOT * extent[0]
+    on &= (ends[0][:, 1] <= place[1]) & (place[1] <= ends[1][:, 1]) & found.gaps.constant
+    own = np.flatnonzero(
+        (found.pieces.on == GAP) & np.isin(found.pieces.number, np.flatnonzero(on))
+    )
+    return int(own[0]) if len(own) else -1
 
 
 def _cell_links(found: Found, begin: Indices) -> list[Indices]:
@@ -161,6 +175,7 @@ def read_group(found: Found, group: Group) -> StationaryPoint:
     spots, pieces, frame = found.spots, found.pieces, found.cells.frame
     rounds = spots.rounds
     joints = np.isin(found.courses.joined[:, 0], group.courses).sum()
+    joints -= np.isin(found.courses.crossed[:, 0], group.courses).sum()
     index = (
         rounds.index[group.spots].sum()
         + pieces.index[group.pieces].sum()
@@ -253,6 +268,9 @@ def _course_line(found: Found, course: int) -> Array:
     x = np.linspace(ends[0, 0], ends[1, 0], 16 * SEGMENTS + 1)
     y = bed(found.tables, np.full(len(x), cell), x)
     y[[0, -1]] = ends[:, 1]
+    # Where q2 has a double root the bed goes on as it comes.
+    known = np.isfinite(y)
+    y = np.interp(x, x[known], y[known])
     frame = found.cells.frame
     step = np.hypot(np.diff(x) / (frame.x[1] - frame.x[0]), np.diff(y) / (frame.y[1] - frame.y[0]))
     way = np.append(0.0, np.cumsum(step))

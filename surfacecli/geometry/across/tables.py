@@ -101,9 +101,8 @@ def make_tables(frame: Frame, places: Array) -> Tables:
     coefficients, sizes = np.empty((2, len(places), 3, 3))
     widths = objective.network.widths[frame.lower :]
     for block in blocks(len(places), 8 * len(y) * max(widths)):
-        A = outputs_at(frame, places[block])[:, frame.input_of]
+        A, terms = (part[:, frame.input_of] for part in outputs_at(frame, places[block]))
         at = places[block, 0][:, None, None]
-        terms = np.abs(A)
         A[..., 0] -= y
         terms[..., 0] += np.abs(y)
         A[..., 0::2] += at[..., None] * A[..., 1::2]
@@ -128,23 +127,32 @@ def _square(A: Array) -> Array:
     return table
 
 
-def outputs_at(frame: Frame, places: Array) -> Array:
-    """The outputs around places (f, 2) in (x, y) as bilinear functions: (f, m, n_L, 4)."""
+def outputs_at(frame: Frame, places: Array) -> tuple[Array, Array]:
+    """The outputs around places (f, 2) in (x, y), bilinear functions (f, m, n_L, 4), and sizes.
+
+    The sizes are those of all terms on the way: what cancels between units leaves rounding of them.
+    """
     network = frame.slice.objective.network
     at = np.stack([np.ones(len(places)), *places.T, places[:, 0] * places[:, 1]], axis=1)
     a = np.zeros((1, *frame.inputs.shape, 4))
     a[..., 0] = frame.inputs
+    size = np.abs(a)
     for layer in range(frame.lower, network.depth + 1):
         W, b = frame.slice.origin.get(layer, network.weights[layer - 1]), network.biases[layer - 1]
-        h = np.matmul(W, a)
+        h, terms = np.matmul(W, a), np.matmul(np.abs(W), size)
         if layer == frame.lower:
             h[..., 1] += a[..., 0] @ frame.along_x.T
+            terms[..., 1] += size[..., 0] @ np.abs(frame.along_x).T
         if layer == frame.higher:
             h[..., 2:] += np.matmul(frame.along_y, a[..., :2])
+            terms[..., 2:] += np.matmul(np.abs(frame.along_y), size[..., :2])
         if b is not None:
             h[..., 0] += b
+            terms[..., 0] += np.abs(b)
         f = network.transfers[layer - 1]
         piece = f.piece((h @ at[:, None, :, None])[..., 0])
-        a = np.array(f.slopes)[piece][..., None] * h
-        a[..., 0] += np.array(f.intercepts)[piece]
-    return np.asarray(a)
+        slope, intercept = np.array(f.slopes)[piece], np.array(f.intercepts)[piece]
+        a, size = slope[..., None] * h, np.abs(slope)[..., None] * terms
+        a[..., 0] += intercept
+        size[..., 0] += np.abs(intercept)
+    return a, size

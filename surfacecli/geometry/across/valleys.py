@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from surfacecli.geometry.across import curves as bent
 from surfacecli.geometry.across import polynomials as poly
 from surfacecli.geometry.across.cells import AcrossCells
+from surfacecli.geometry.across.edges import LEVEL
 from surfacecli.geometry.across.interiors import Interiors, bed
 from surfacecli.geometry.across.spots import slope_in_y
 from surfacecli.geometry.across.tables import Tables
@@ -22,6 +23,8 @@ Indices = NDArray[np.intp]
 #: Pieces shorter than this along x, in windows, are rounding: near a double root of q2 the signs of
 #: slopes in y are, as far as the square root of the spacing of numbers.
 SHORTEST = 1e-7
+#: Where a piece is looked at, in lengths of it.
+INNER = 0.382
 #: How far from an end at which q2 is 0 a valley is looked at, in lengths of the piece.
 LIMIT = 1e-7
 
@@ -31,13 +34,20 @@ class Courses:
     """Pieces of valleys: open segments of one patch each.
 
     patch (k,); ends (k, 2, 2): places (x, y); upright (k,): whether x is constant. `joined` (j, 2):
-    pieces that go on in one another through a gap that is no edge.
+    pieces that go on in one another through a gap that is no edge. `crossed` (i, 2): pieces that
+    cross inside a patch.
     """
 
     patch: Indices
     ends: Array
     upright: NDArray[np.bool_]
     joined: Indices
+    crossed: Indices
+
+    @property
+    def index(self) -> int:
+        """Of all pieces: -1 each, but what two share is counted once; a place on them counts 1."""
+        return len(self.joined) - len(self.crossed) - len(self.patch)
 
     def __len__(self) -> int:
         return len(self.patch)
@@ -48,7 +58,8 @@ def find_courses(cells: AcrossCells, tables: Tables, inside: Interiors) -> Cours
     patches = [_curved(cells, tables, inside.curved), _upright(cells, inside)]
     patch, ends = (np.concatenate(part) for part in zip(*patches, strict=True))
     upright = np.repeat([False, True], [len(patches[0][0]), len(patches[1][0])])
-    return Courses(patch, ends, upright, _joints(cells, patch, ends, upright))
+    joined = _joints(cells, patch, ends, upright)
+    return Courses(patch, ends, upright, joined, _crossings(cells, tables, patch, ends, upright))
 
 
 def _curved(cells: AcrossCells, tables: Tables, curved: Indices) -> tuple[Indices, Array]:
@@ -59,18 +70,21 @@ def _curved(cells: AcrossCells, tables: Tables, curved: Indices) -> tuple[Indice
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
     centre, table = tables.centre[cell], tables.coefficients[cell]
     beside = [bent.from_place(slabs.curves[slabs.below[patch] + k], centre) for k in (0, 1)]
-    sides = [slope_in_y(table, curve, middle - centre, half, -1.0) for curve in beside]
+    sides = [
+        _slopes_beside(table, tables.sizes[cell], curve, middle - centre, half) for curve in beside
+    ]
     ends = np.ones((1, len(patch)))
     t = np.concatenate([-ends, *(poly.crossings(side)[0] for side in sides), ends])
     t = np.sort(t, axis=0)
     row, which = np.nonzero(t[1:] > t[:-1])
     start, stop = t[:-1][row, which], t[1:][row, which]
-    inner = 0.5 * (start + stop)
+    # Not the middle: in a symmetric window q2 likes to have its double root there.
+    inner = start + INNER * (stop - start)
     under, over = (poly.evaluate_polynomials(side[:, which], inner) for side in sides)
     through = (under < 0) & (over > 0)
     # Where q2 and q1 are both near 0 those signs are rounding: the bed itself lies elsewhere.
     x = middle[which] + half[which] * inner
-    y = bed(tables, cell[which], x)
+    y = _end(tables, cell[which], x, low[which])
     curve = slabs.below[patch[which]]
     through &= (y > bent.heights(slabs.curves[curve], x)) & (
         y < bent.heights(slabs.curves[curve + 1], x)
@@ -90,6 +104,14 @@ def _curved(cells: AcrossCells, tables: Tables, curved: Indices) -> tuple[Indice
     ends = np.stack([x, y], axis=2)
     long = x[:, 1] - x[:, 0] > SHORTEST * (cells.frame.x[1] - cells.frame.x[0])
     return patch[which][long], ends[long]
+
+
+def _slopes_beside(table: Array, sizes: Array, curve: Array, middle: Array, half: Array) -> Array:
+    """The slope of E in y on curves, polynomials in t; 0 where the curve itself is the bed."""
+    slope = slope_in_y(table, curve, middle, half, -1.0)
+    terms = slope_in_y(sizes, np.abs(curve), np.abs(middle), half, 1.0)
+    zero = np.abs(slope).max(axis=0) <= LEVEL * poly.size_within(terms)
+    return np.where(zero, 0.0, slope)
 
 
 def _end(tables: Tables, cell: Indices, x: Array, other: Array) -> Array:
@@ -112,6 +134,24 @@ def _upright(cells: AcrossCells, inside: Interiors) -> tuple[Indices, Array]:
     if not patches:
         return np.zeros(0, dtype=np.intp), np.zeros((0, 2, 2))
     return np.concatenate(patches), np.concatenate(places)
+
+
+def _crossings(
+    cells: AcrossCells, tables: Tables, patch: Indices, ends: Array, upright: NDArray[np.bool_]
+) -> Indices:
+    """Pairs of pieces that cross: one along x = const, one along the bed of the same patch."""
+    crossed = []
+    for one in np.flatnonzero(upright):
+        x = ends[one, 0, 0]
+        for other in np.flatnonzero(~upright & (patch == patch[one])):
+            start, stop = ends[other, :, 0]
+            if not start < x < stop:
+                continue
+            cell = cells.cell[patch[[one]]]
+            (y,) = _end(tables, cell, np.array([x]), np.array([stop]))
+            if ends[one, 0, 1] < y < ends[one, 1, 1]:
+                crossed.append((one, other))
+    return np.array(crossed, dtype=np.intp).reshape(-1, 2)
 
 
 def _joints(cells: AcrossCells, patch: Indices, ends: Array, upright: NDArray[np.bool_]) -> Indices:

@@ -160,7 +160,7 @@ def test_plot_descend(run, tmp_path: FilePath) -> None:
     assert rows[0][3:5] == ["0.1000", "0.4500"]
     assert " ".join(rows[0][5:7]) == "smooth minimum"
     assert " ".join(rows[1][5:7]) == "plateau (maximum)"
-    provenance = read_provenance(tmp_path / "outputs" / "plateau-E1.png")
+    provenance = read_provenance(tmp_path / "outputs" / "plateau-E1-descent.png")
     assert provenance["descent"] == {
         "methods": ["flow", "newton"],
         "starts": [[0.1, 0.45], [-0.1, 0.1]],

@@ -81,6 +81,11 @@ def _count_planes(results: "list[Result]", budget: int, quiet: bool) -> dict[str
     counts = {}
     for result in results:
         if result.verdict.exact is None or result.slice.kind != "within-layer":
+            if not quiet:
+                name = result.slice.name
+                click.echo(
+                    f"surface: --plane counts no cells of {name}: they are no polygons", err=True
+                )
             continue
         try:
             counts[result.slice.name] = count_plane_cells(result.slice, budget)

@@ -67,8 +67,9 @@ def plot(
     of a squared loss are known, else integrated), and steps along the gradient, of Newton's method
     or of Gauss-Newton, each as far as E falls on it. On kinks the steepest descent is taken.
 
-    Writes PRESET-SLICE.png (or svg, pdf) into the output folder. Every file holds what is needed
-    to make it again: the preset's text, the seeds, the options, the versions.
+    Writes PRESET-SLICE.png (or svg, pdf) into the output folder, PRESET-SLICE-descent.png with
+    paths. Every file holds what is needed to make it again: the preset's text, the seeds, the
+    options, the versions.
     """
     if show is None and of_layer is not None:
         raise click.UsageError("--of belongs to --show")
@@ -119,6 +120,7 @@ def plot(
         if panel:
             continue
         what = slice.name if fill == "error" else f"{slice.name}-{fill}"
+        what += "-descent" * bool(descend)
         provenance = {**provenance_of(study, slice), **descent_provenance(paths)}
         document = verdict_document(result) | path_documents(paths)
         found = count_words(result.verdict.points) or "no stationary point"
@@ -145,7 +147,7 @@ def plot(
             click.echo(f"wrote {path.as_posix()}: {found}")
             print_paths(slice.name, paths)
     if panel:
-        path = inside(folder, file_name(study, "panel", file_format))
+        path = inside(folder, file_name(study, "panel" + "-descent" * bool(descend), file_format))
         pictures = [picture_of(result, paths=paths) for result, paths in results]
         figure = draw_panel(pictures, study.style, study.size)
         provenance = provenance_of(study, *study.slices)

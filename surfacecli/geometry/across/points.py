@@ -15,7 +15,6 @@ from surfacecli.geometry.across.edges import find_chain_turns, find_gap_turns
 from surfacecli.geometry.across.interiors import find_interiors
 from surfacecli.geometry.across.sets import (
     Found,
-    cell_of_spots,
     find_groups,
     is_regular,
     read_group,
@@ -92,7 +91,7 @@ def examine_across(slice: Slice, window: Window, progress: Progress | None = Non
     courses = find_courses(cells, tables, inside)
     found = Found(cells, tables, chains, gaps, spots, pieces, inside, courses)
     points = _read_points(found)
-    spots_error = tables.value(cell_of_spots(found), spots.x, spots.y)
+    spots_error = tables.value(found.cell_of_spots, spots.x, spots.y)
     inside_error = tables.value(inside.cell, inside.x, inside.y)
     places = cells.frame.swap(
         np.stack([np.append(spots.x, inside.x), np.append(spots.y, inside.y)], axis=1)
@@ -185,7 +184,7 @@ def _spot_points(found: Found, wanted: Indices) -> list[StationaryPoint]:
     outer = _outer(found)
     residual = _residuals(found, wanted)
     places = frame.swap(np.stack([spots.x, spots.y], axis=1)[wanted])
-    errors = found.tables.value(cell_of_spots(found)[wanted], spots.x[wanted], spots.y[wanted])
+    errors = found.tables.value(found.cell_of_spots[wanted], spots.x[wanted], spots.y[wanted])
     kinks = find_kinks_at(frame.slice, frame.window, places)
     result = []
     for k, (spot, (u, v)) in enumerate(zip(wanted.tolist(), places.tolist(), strict=True)):

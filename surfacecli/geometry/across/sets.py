@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,23 @@ class Found:
     pieces: LevelPieces
     inside: Interiors
     courses: Courses
+
+    @cached_property
+    def cell_of_spots(self) -> Indices:
+        """A cell that each spot belongs to."""
+        spots, cells = self.spots, self.cells
+        result = np.empty(len(spots.x), dtype=np.intp)
+        chain, gap, node = (spots.on == k for k in (CHAIN, GAP, NODE))
+        result[chain] = self.chains.cell[spots.number[chain]]
+        result[gap] = self.gaps.cell[:, spots.number[gap]].max(axis=0)
+        beside = np.full(len(cells.nodes.bound), -1)
+        for end in (0, 1):
+            beside[cells.chains.ends[:, end]] = self.chains.cell
+        edge = cells.gaps.lower[self.gaps.edge]
+        for step in (0, 1):
+            beside[edge + step] = self.gaps.cell.max(axis=0)
+        result[node] = beside[spots.number[node]]
+        return result
 
     @property
     def index(self) -> int:
@@ -143,23 +161,6 @@ def _cell_links(found: Found, begin: Indices) -> list[Indices]:
             level = (beside >= 0) & found.inside.level[beside]
             links.append(np.stack([begin[1] + own[level], begin[3] + beside[level]], axis=1))
     return links
-
-
-def cell_of_spots(found: Found) -> Indices:
-    """A cell that each spot belongs to."""
-    spots, cells = found.spots, found.cells
-    result = np.empty(len(spots.x), dtype=np.intp)
-    chain, gap, node = (spots.on == k for k in (CHAIN, GAP, NODE))
-    result[chain] = found.chains.cell[spots.number[chain]]
-    result[gap] = found.gaps.cell[:, spots.number[gap]].max(axis=0)
-    beside = np.full(len(cells.nodes.bound), -1)
-    for end in (0, 1):
-        beside[cells.chains.ends[:, end]] = found.chains.cell
-    edge = cells.gaps.lower[found.gaps.edge]
-    for step in (0, 1):
-        beside[edge + step] = found.gaps.cell.max(axis=0)
-    result[node] = beside[spots.number[node]]
-    return result
 
 
 def is_regular(found: Found, group: Group) -> bool:
@@ -310,7 +311,7 @@ def _middle(found: Found, group: Group) -> tuple[tuple[float, float], int]:
             owners.append(found.gaps.cell[:, number].max())
     at_spots = np.stack([found.spots.x, found.spots.y], axis=1)[group.spots]
     at = np.concatenate([np.array(places), at_spots])
-    owners = [*owners, *cell_of_spots(found)[group.spots]]
+    owners = [*owners, *found.cell_of_spots[group.spots]]
     # Of places equally near, the last: a spot, where edges meet.
     distance = np.hypot(*(at - at.mean(axis=0)).T)
     k = len(at) - 1 - int(distance[::-1].argmin())

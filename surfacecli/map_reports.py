@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from surfacecli.documents import Document, number
 from surfacecli.figures import sheet_of
 from surfacecli.figures.maps import MapPicture, draw_map
+from surfacecli.geometry.across.tiles import lay_tiles
 from surfacecli.geometry.complexes import face_rings
 from surfacecli.geometry.maps import LayerMap
 from surfacecli.pictures import picture_of
@@ -20,7 +21,7 @@ _NAMES = {
 
 
 def map_words(layer_map: LayerMap) -> str:
-    """'rank of layer 1 from 0 to 53, in every cell', or 'sampled' at the points of a grid."""
+    """'rank of layer 1 from 0 to 53, in every cell'; or 'sampled', or 'sampled in every cell'."""
     low, high = layer_map.range
     what = _NAMES[layer_map.quantity].format(layer_map.layer)
     if np.isnan(low):
@@ -30,16 +31,22 @@ def map_words(layer_map: LayerMap) -> str:
     else:
         ends = f"{low:.4g}", f"{high:.4g}"
     values = f"from {ends[0]} to {ends[1]}" if ends[0] != ends[1] else ends[0]
-    return f"{what} {values}, {'in every cell' if layer_map.exact else 'sampled'}"
+    how = "in every cell" if layer_map.exact else "sampled"
+    return f"{what} {values}, {how}{'' if layer_map.tiles is None else ' in every cell'}"
 
 
 def map_document(layer_map: LayerMap) -> Document:
-    """A map of `plot --show --json`: of which layer, exact or sampled, and its range."""
+    """A map of `plot --show --json`: of which layer, exact or sampled, and its range.
+
+    `places` says what its values belong to: `cells`; `tiles`, which the cells are cut into; or the
+    points of a `grid`. Only of a grid are the borders of the cells not exact.
+    """
     low, high = layer_map.range
     return {
         "show": layer_map.quantity,
         "layer": layer_map.layer,
         "exact": layer_map.exact,
+        "places": layer_map.places,
         "smallest": number(low),
         "largest": number(high),
     }
@@ -47,10 +54,18 @@ def map_document(layer_map: LayerMap) -> Document:
 
 def draw_layer_map(result: Result, layer_map: LayerMap) -> Figure:
     """A matplotlib figure of a map of a layer's Hessian over the window of a result."""
-    exact = result.verdict.exact
-    polygons = None
+    sheet = sheet_of(result.study.size)
+    return draw_map(picture_of(result), _map_picture(result, layer_map), sheet)
+
+
+def _map_picture(result: Result, layer_map: LayerMap) -> MapPicture:
+    exact, across = result.verdict.exact, result.verdict.across
+    if layer_map.tiles is not None:
+        return MapPicture(layer_map, list(layer_map.tiles.corners))
+    if layer_map.exact and across is not None:
+        tiles = lay_tiles(across.cells)
+        return MapPicture(layer_map, list(tiles.corners), tiles.cell)
     if layer_map.exact and exact is not None:
         start, vertices = face_rings(exact.cells)
-        polygons = np.split(exact.cells.plane.place[vertices], start[1:-1])
-    sheet = sheet_of(result.study.size)
-    return draw_map(picture_of(result), MapPicture(layer_map, polygons), sheet)
+        return MapPicture(layer_map, np.split(exact.cells.plane.place[vertices], start[1:-1]))
+    return MapPicture(layer_map)

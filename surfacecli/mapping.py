@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from surfacecli.errors import SurfaceError
+from surfacecli.geometry.across.cells import AcrossCells
 from surfacecli.geometry.exact.cells import Cells
 from surfacecli.geometry.layers import Quantity
 from surfacecli.geometry.maps import LayerMap, estimate_map, map_layer
@@ -40,13 +41,18 @@ def plan_map(result: Result, quantity: Quantity, layer: int | None = None) -> Ma
     if cost.seconds <= LONG:
         return MapPlan(quantity, layer, None)
     remark = f"{what} at {cost.points:,} points: about {duration(cost.seconds)}"
-    return MapPlan(quantity, layer, f"{remark}; a smaller --resolution is faster")
+    smaller = "--resolution" if cost.by_grid else "--window"
+    return MapPlan(quantity, layer, f"{remark}; a smaller {smaller} is faster")
 
 
 def make_map(result: Result, plan: MapPlan) -> LayerMap:
-    """The map itself: of every cell where it is constant in those that are known, else sampled."""
+    """The map itself: of every cell where it is constant in those that are known, else sampled.
+
+    Across layers it is sampled within the cells, where these are known.
+    """
     return map_layer(result.slice, plan.quantity, plan.layer, result.grid, _cells_of(result))
 
 
-def _cells_of(result: Result) -> Cells | None:
-    return None if result.verdict.exact is None else result.verdict.exact.cells
+def _cells_of(result: Result) -> Cells | AcrossCells | None:
+    solved = result.verdict.solved
+    return None if solved is None else solved.cells

@@ -42,7 +42,7 @@ def test_a_map_of_each_slice(run, tmp_path):
     assert lines[0].startswith("wrote outputs/tiny-E1-rank.png: rank of layer 1 from ")
     assert lines[0].endswith(", in every cell")
     assert lines[1].startswith("wrote outputs/tiny-E12-rank.png: rank of layer 1")
-    assert lines[1].endswith(", sampled")
+    assert lines[1].endswith(", in every cell")
     assert sorted(os.listdir(tmp_path / "outputs")) == ["tiny-E1-rank.png", "tiny-E12-rank.png"]
 
 
@@ -51,6 +51,7 @@ def test_a_map_of_each_slice(run, tmp_path):
     [
         ("curvature", "smallest eigenvalue of layer 2 0, sampled"),
         ("trace", "trace of layer 2 from "),
+        ("rank", "rank of layer 2 from "),
         ("dead", "dead units of layer 2 from 0% to 100%, in every cell"),
     ],
 )
@@ -65,8 +66,13 @@ def test_the_document_tells_of_the_map(run, tmp_path):
     shown = within["map"]
     assert (shown["show"], shown["layer"], shown["exact"]) == ("dead", 1, True)
     assert 0 <= shown["smallest"] < shown["largest"] <= 1
-    assert across["map"]["exact"] is False
+    assert (shown["places"], across["map"]["places"]) == ("cells", "cells")
+    assert across["map"]["exact"] is True
     assert {"stationary_points", "audit"} <= set(within)
+    for options, places in (((), "tiles"), (("--method", "sampled"), "grid")):
+        document = json.loads(run("--cross-layer", "--show", "trace", *options, "--json").stdout)
+        sampled = document["figures"][0]["map"]
+        assert (sampled["exact"], sampled["places"]) == (False, places)
     provenance = read_provenance(tmp_path / within["file"])
     assert provenance["map"] == shown
     assert provenance["style"] == "modern"
@@ -91,7 +97,9 @@ def test_what_cannot_be(run):
 def test_long_maps_are_announced_and_too_large_ones_refused(run, monkeypatch):
     monkeypatch.setattr(mapping, "LONG", 1e-6)
     message = run("--slice", "E12", "--show", "rank").stderr
-    assert "slice E12: the rank of layer 1 at 81 points: about 0 s; a smaller" in message
+    assert "slice E12: the rank of layer 1 at 8 points: about 0 s; a smaller --window" in message
+    message = run("--slice", "E12", "--show", "trace", "--method", "sampled").stderr
+    assert "the trace of layer 1 at 81 points: about 0 s; a smaller --resolution" in message
     assert "the rank" not in run("--slice", "E12", "--show", "rank", "--quiet").stderr
     monkeypatch.setattr(mapping, "TOO_MANY", 5)
     message = run("--slice", "E12", "--show", "rank", status=1).stderr

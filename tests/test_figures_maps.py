@@ -14,6 +14,7 @@ from matplotlib.text import Text
 
 from surfacecli.figures import encode_figure
 from surfacecli.figures.maps import NOWHERE, MapPicture, draw_map
+from surfacecli.geometry.layers import measure_layer
 from surfacecli.geometry.maps import LayerMap
 from surfacecli.map_reports import draw_layer_map, map_words
 from surfacecli.mapping import make_map, plan_map
@@ -21,8 +22,8 @@ from surfacecli.pictures import picture_of
 from surfacecli.study import Result, make_study
 
 
-def result_of(preset: str, slice_name: str) -> Result:
-    study = make_study(preset, slice_name=slice_name, resolution=(9, 7))
+def result_of(preset: str, slice_name: str, method: str | None = None) -> Result:
+    study = make_study(preset, slice_name=slice_name, resolution=(9, 7), method=method)
     return study.examine(study.slices[0])
 
 
@@ -34,6 +35,11 @@ def plateau() -> Result:
 @pytest.fixture(scope="module")
 def across() -> Result:
     return result_of("post", "E12")
+
+
+@pytest.fixture(scope="module")
+def unsolved() -> Result:
+    return result_of("post", "E12", "sampled")
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +104,8 @@ def test_shares_of_dead_units_run_from_0_to_100(plateau: Result) -> None:
     assert labels_of(bar) == ["0", "20", "40", "60", "80", "100"]
 
 
-def test_sampled_values_lie_at_their_points_and_kinks_are_left_out(across: Result) -> None:
-    figure, layer_map = figure_of(across, "rank", 2)
+def test_sampled_values_lie_at_their_points_and_kinks_are_left_out(unsolved: Result) -> None:
+    figure, layer_map = figure_of(unsolved, "rank", 2)
     image = image_of(figure)
     gaps = np.isnan(layer_map.values)
     # u = 0 and v = 0, the middle column and row of 9 x 7 points, are kinks.
@@ -119,6 +125,50 @@ def test_sampled_values_lie_at_their_points_and_kinks_are_left_out(across: Resul
     low, high = layer_map.range
     steps = colormaps["cividis"].resampled(int(high - low) + 1)
     assert pixels[~gaps] == pytest.approx(steps((layer_map.values[~gaps] - low).astype(int)))
+
+
+def polygons_of(figure: Figure) -> PolyCollection:
+    (cells,) = [c for c in plane_of(figure).collections if isinstance(c, PolyCollection)]
+    return cells
+
+
+def test_cells_across_layers_are_filled_up_to_their_borders(across: Result) -> None:
+    """Four quadrants, each with the rank of a point in it, and nothing on u = 0 or v = 0."""
+    figure, layer_map = figure_of(across, "rank", 2)
+    assert layer_map.values.shape == (4,)
+    drawn = polygons_of(figure)
+    low, high = layer_map.range
+    steps = colormaps["cividis"].resampled(int(high - low) + 1)
+    seen = set()
+    for path, colour in zip(drawn.get_paths(), drawn.get_facecolor(), strict=True):
+        corners = path.vertices[:-1]
+        assert set(np.abs(corners).ravel()) == {0.0, 1.0}
+        u, v = corners.mean(axis=0)
+        rank = measure_layer(across.slice, "rank", 2, np.array([u]), np.array([v]))[0]
+        assert colour == pytest.approx(steps(int(rank - low)))
+        seen.add((u > 0, v > 0))
+    assert len(seen) == 4
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "on a kink: no Hessian" not in legend
+    assert "constant in each cell but for curves where it is lower; exact: 4 cells" in words(figure)
+
+
+def test_traces_across_layers_are_drawn_in_tiles(across: Result) -> None:
+    """Each tile within one quadrant, and coloured by the trace in its middle."""
+    figure, layer_map = figure_of(across, "trace")
+    drawn = polygons_of(figure)
+    # 8 x 6 tiles, the steps of 9 x 7 points.
+    assert layer_map.values.shape == (48,)
+    places = np.array([path.vertices[:-1] for path in drawn.get_paths()])
+    assert (np.ptp(np.sign(places), axis=1) < 2).all()
+    middles = places.mean(axis=1)
+    there = measure_layer(across.slice, "trace", 1, *middles.T)
+    assert layer_map.values == pytest.approx(there)
+    low, high = bar_of(figure, "trace").get_ylim()
+    share = (there - low) / (high - low)
+    assert drawn.get_facecolor() == pytest.approx(colormaps["viridis"](share), abs=0.02)
+    assert "map sampled at 48 places, borders of cells exact; exact: 4 cells" in words(figure)
+    assert map_words(layer_map).endswith(", sampled in every cell")
 
 
 def test_negative_curvature_is_red_and_zero_is_white(tanh: Result) -> None:

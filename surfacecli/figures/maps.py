@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from surfacecli.figures.cells import fill_polygons
 from surfacecli.figures.height import measure_heights
@@ -39,10 +40,15 @@ NOWHERE = INK
 
 @dataclass(frozen=True, eq=False)
 class MapPicture:
-    """A map ready to be drawn over the window of a picture; `polygons` are its cells, if any."""
+    """A map ready to be drawn over the window of a picture.
+
+    `polygons` are its cells, or parts of them, if any, and `cell_of` says which value each of them
+    has, where it is not its own.
+    """
 
     shown: LayerMap
     polygons: Sequence[Array] | None = None
+    cell_of: NDArray[np.intp] | None = None
 
     @property
     def heading(self) -> str:
@@ -57,7 +63,10 @@ class MapPicture:
     def evidence(self) -> str:
         """Whether the colours are those of whole cells or of single points."""
         if self.shown.exact:
-            return "map exact, constant in each cell"
+            lower = " but for curves where it is lower" if self.shown.almost else ""
+            return f"map exact, constant in each cell{lower}"
+        if self.shown.tiles is not None:
+            return f"map sampled at {len(self.shown.values):,} places, borders of cells exact"
         n_v, n_u = self.shown.values.shape
         return f"map sampled at {n_u} x {n_v} points"
 
@@ -95,6 +104,8 @@ def draw_map(picture: Picture, layer_map: MapPicture, sheet: Sheet = PAGE) -> Fi
 def _colour(axes: Axes, picture: Picture, layer_map: MapPicture, scale: Scale) -> None:
     colours = np.asarray(scale.colours.to_rgba(scale.drawn))
     if layer_map.polygons is not None:
+        if layer_map.cell_of is not None:
+            colours = colours[layer_map.cell_of]
         fill_polygons(axes, layer_map.polygons, colours, few=False)
         return
     axes.set_facecolor(NOWHERE)

@@ -39,6 +39,7 @@ def descend_result(
                 chosen,
                 method,
                 exact=verdict.exact,
+                across=verdict.across,
                 points=(*verdict.points, *verdict.border),
                 step=step,
             )

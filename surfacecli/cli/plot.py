@@ -63,9 +63,10 @@ def plot(
 ) -> None:
     """Draw the error surface over each slice of PRESET, with its stationary points.
 
-    With --descend paths of descent are drawn on it: gradient flow (in closed form where the cells
-    of a squared loss are known, else integrated), and steps along the gradient, of Newton's method
-    or of Gauss-Newton, each as far as E falls on it. On kinks the steepest descent is taken.
+    With --descend paths of descent are drawn on it: gradient flow (in closed form in the cells of
+    a squared loss within a layer, and where E is a function of u v; else integrated), and steps
+    along the gradient, of Newton's method or of Gauss-Newton, each as far as E falls on it. On
+    kinks the steepest descent is taken.
 
     Writes PRESET-SLICE.png (or svg, pdf) into the output folder, PRESET-SLICE-descent.png with
     paths. Every file holds what is needed to make it again: the preset's text, the seeds, the

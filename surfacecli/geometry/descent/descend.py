@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from surfacecli.geometry.across.points import AcrossExact
 from surfacecli.geometry.descent.flow import follow_flow
+from surfacecli.geometry.descent.hyperbolas import find_product, follow_hyperbola
 from surfacecli.geometry.descent.integrated import Integration
 from surfacecli.geometry.descent.mesh import Mesh
 from surfacecli.geometry.descent.outlook import Lookout
@@ -31,6 +33,7 @@ def descend(
     method: Method = "flow",
     *,
     exact: Exact | None = None,
+    across: AcrossExact | None = None,
     points: Sequence[StationaryPoint] = (),
     step: float | None = None,
     steps: int = MOST,
@@ -38,7 +41,8 @@ def descend(
     """The path of descent from each start (u, v) in a window of a slice.
 
     `flow`: gradient flow x' = -grad E. With `exact`, the cells of a slice with a squared loss, its
-    path has a closed form; else it is integrated, every kink found on the way. `gradient`,
+    path has a closed form, and with `across`, those of a slice across layers, where E is a function
+    of u v (see `hyperbolas`); else it is integrated, every kink found on the way. `gradient`,
     `newton`, `gauss-newton`: steps, each to its lowest point (see `steps`); `step` is the size of
     gradient steps, `steps` how many are taken at most. `points`: stationary points that are known,
     for ends to be named after. Raises `ValueError` for a start outside the window, another method,
@@ -58,10 +62,14 @@ def descend(
         mesh = Mesh(exact)
         return [follow_flow(mesh, start) for start in starts]
     lookout = Lookout(Pieces(slice), window, gradient_scale(slice, window))
-    known = (*points, *(exact.points + exact.border if exact else ()))
+    solved = exact or across
+    known = (*points, *(solved.points + solved.border if solved else ()))
+    product = find_product(across) if across is not None and method == "flow" else None
     paths = []
     for start in starts:
-        if method == "flow":
+        if product is not None:
+            path = follow_hyperbola(product, window, start)
+        elif method == "flow":
             path = Integration(lookout, window).go(start)
         else:
             path = take_steps(lookout, window, start, method, step, steps)

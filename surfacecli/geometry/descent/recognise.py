@@ -10,6 +10,7 @@ from surfacecli.geometry.descent.outlook import Lookout, Outlook
 from surfacecli.geometry.descent.path import End, Path
 from surfacecli.geometry.descent.steepest import Vector, cross
 from surfacecli.geometry.stationary import StationaryPoint, Support
+from surfacecli.network.transfers import Array
 
 #: A path has reached a point that is nearer than this, relative to the window.
 REACHED = 1e-6
@@ -63,7 +64,7 @@ def name_end(path: Path, lookout: Lookout, known: Sequence[StationaryPoint]) -> 
     scale = max(abs(float(path.error[0])), abs(here.error))
     for point in known:
         level = point.is_set and abs(point.error - here.error) <= FOUND * scale
-        if level and _reaches(point, place, FOUND * lookout.size):
+        if level and _reaches(point, place, FOUND * lookout.size, bent=True):
             return End("stationary", point)
     smooth = len(here.sectors) == 1
     values, vectors = np.linalg.eigh(here.hessians[0])
@@ -116,20 +117,39 @@ def _apart(point: StationaryPoint, place: Vector) -> float:
     return math.hypot(point.u - place[0], point.v - place[1])
 
 
-def _reaches(point: StationaryPoint, place: Vector, near: float) -> bool:
-    """Whether a place with the level of a set lies on it: on a valley, or in a plateau's extent."""
+def _reaches(point: StationaryPoint, place: Vector, near: float, bent: bool = False) -> bool:
+    """Whether a place with the level of a set lies on it: on a valley, or in a plateau's extent.
+
+    `bent`: the outline of a valley may be chords of a curve, which bows out between their ends.
+    """
     if point.support == "valley" and point.outline:
-        return distance_to(point, place) <= near
+        return bool((_distances(point, place) <= near + (_bows(point) if bent else 0.0)).any())
     u0, u1, v0, v1 = point.extent or (point.u, point.u, point.v, point.v)
     return u0 - near <= place[0] <= u1 + near and v0 - near <= place[1] <= v1 + near
 
 
 def distance_to(point: StationaryPoint, place: Vector) -> float:
     """How far a place is from a set's outline, or from its one point."""
-    if not point.outline:
-        return _apart(point, place)
+    return float(_distances(point, place).min()) if point.outline else _apart(point, place)
+
+
+def _distances(point: StationaryPoint, place: Vector) -> Array:
+    """How far a place is from each segment of an outline."""
     a, b = np.array(point.outline).swapaxes(0, 1)
     along, to = b - a, np.array(place) - a
     length = np.maximum(np.square(along).sum(axis=1), np.finfo(np.float64).tiny)
     at = np.clip((along * to).sum(axis=1) / length, 0.0, 1.0)
-    return float(np.hypot(*(to - at[:, None] * along).T).min())
+    return np.asarray(np.hypot(*(to - at[:, None] * along).T))
+
+
+def _bows(point: StationaryPoint) -> Array:
+    """How far a curve may be from each of its chords, by how these turn: L angle / 8, doubled."""
+    a, b = np.array(point.outline).swapaxes(0, 1)
+    along = b - a
+    one, other = along[:-1], along[1:]
+    turn = np.arctan2(
+        np.abs(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]), (one * other).sum(axis=1)
+    )
+    turn = np.where((b[:-1] == a[1:]).all(axis=1), turn, 0.0)
+    most = np.maximum(np.append(turn, 0.0), np.append(0.0, turn))
+    return np.asarray(np.hypot(*along.T) * most / 4.0)

@@ -9,10 +9,10 @@ from across_slices import WINDOW, small_across_slice
 from oracles import make_objective, make_slice_by_hand, slice_error_by_loops
 
 from surfacecli.geometry.across.points import AcrossExact, examine_across
+from surfacecli.geometry.descent.between import CLOSE as LAST_STEP
 from surfacecli.geometry.descent.descend import descend
-from surfacecli.geometry.descent.hyperbolas import find_product
-from surfacecli.geometry.descent.integrated import CLOSE as LAST_STEP
 from surfacecli.geometry.descent.path import Path
+from surfacecli.geometry.descent.product import find_product
 from surfacecli.geometry.descent.starts import spread_starts
 from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.geometry.surface import differentiate, evaluate

@@ -7,12 +7,13 @@ import numpy as np
 
 from surfacecli.geometry.across.points import AcrossExact
 from surfacecli.geometry.descent.flow import follow_flow
-from surfacecli.geometry.descent.hyperbolas import find_product, follow_hyperbola
-from surfacecli.geometry.descent.integrated import Integration
+from surfacecli.geometry.descent.hyperbolas import follow_hyperbola
+from surfacecli.geometry.descent.integrated import integrate_flow
 from surfacecli.geometry.descent.mesh import Mesh
 from surfacecli.geometry.descent.outlook import Lookout
 from surfacecli.geometry.descent.path import METHODS, Method, Path
 from surfacecli.geometry.descent.pieces import Pieces
+from surfacecli.geometry.descent.product import find_product
 from surfacecli.geometry.descent.recognise import name_end
 from surfacecli.geometry.descent.steepest import Vector
 from surfacecli.geometry.descent.steps import MOST, take_steps
@@ -70,7 +71,7 @@ def descend(
         if product is not None:
             path = follow_hyperbola(product, window, start)
         elif method == "flow":
-            path = Integration(lookout, window).go(start)
+            path = integrate_flow(lookout, window, start)
         else:
             path = take_steps(lookout, window, start, method, step, steps)
         paths.append(replace(path, end=name_end(path, lookout, known)))

@@ -27,12 +27,19 @@ def map_words(layer_map: LayerMap) -> str:
     if np.isnan(low):
         return f"{what} nowhere defined, sampled on kinks alone"
     if layer_map.quantity == "dead":
+        if not high:
+            return f"no dead units of layer {layer_map.layer}, {_how(layer_map)}"
         ends = f"{low:.0%}", f"{high:.0%}"
     else:
         ends = f"{low:.4g}", f"{high:.4g}"
     values = f"from {ends[0]} to {ends[1]}" if ends[0] != ends[1] else ends[0]
-    how = "in every cell" if layer_map.exact else "sampled"
-    return f"{what} {values}, {how}{'' if layer_map.tiles is None else ' in every cell'}"
+    return f"{what} {values}, {_how(layer_map)}"
+
+
+def _how(layer_map: LayerMap) -> str:
+    """What the values of a map belong to."""
+    named = {"cells": "in every cell", "tiles": "sampled in every cell", "grid": "sampled"}
+    return named[layer_map.places]
 
 
 def map_document(layer_map: LayerMap) -> Document:

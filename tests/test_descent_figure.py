@@ -118,6 +118,39 @@ def test_what_is_integrated_says_so() -> None:
     assert entries[0][1] == "gradient flow 3 (2 integrated)"
 
 
+def test_gauss_newton_does_not_hide_newton(result: StudyResult) -> None:
+    """Within a layer of a ReLU net the steps are the same: striped in both colours, and said."""
+    paths = descend_result(result, ["newton", "gauss-newton"], STARTS)
+    figure = draw(result, paths=paths)
+    for line in lines_of(plane_of(figure), "gauss-newton"):
+        assert line.get_color() == COLOURS["gauss-newton"]
+        assert line.get_gapcolor() == COLOURS["newton"]
+        assert line.is_dashed()
+    raised = [
+        line
+        for axes in figure.axes
+        for line in lines_of(axes, "gauss-newton")
+        if isinstance(line, Line3D)
+    ]
+    assert raised
+    assert all(line.get_gapcolor() == COLOURS["newton"] for line in raised)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "Gauss-Newton steps 2 (all equal to Newton's)" in texts
+    # One of them moved aside: that one is a line of its own.
+    aside = [
+        replace(path, u=path.u + 1e-3) if path.method == "gauss-newton" and k == 3 else path
+        for k, path in enumerate(paths)
+    ]
+    figure = draw(result, paths=aside)
+    lines = lines_of(plane_of(figure), "gauss-newton")
+    assert [line.get_gapcolor() for line in lines] == [COLOURS["newton"], None]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "Gauss-Newton steps 2 (1 equal to Newton's)" in texts
+    alone = descend_result(result, ["gauss-newton"], STARTS)
+    texts = [text.get_text() for text in draw(result, paths=alone).legends[0].get_texts()]
+    assert "Gauss-Newton steps 2" in texts
+
+
 def test_vectors_and_the_panel(result: StudyResult, paths: tuple[Path, ...]) -> None:
     picture = picture_of(result, paths=paths)
     content = encode_figure(draw_surface(picture), "svg", {"a": 1}, "title")

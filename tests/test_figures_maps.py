@@ -222,6 +222,23 @@ def test_what_is_the_same_everywhere_is_said(plateau: Result) -> None:
     assert labels_of(bar_of(figure, "eigenvalue")) == ["0"]
 
 
+def test_a_map_without_dead_units_says_so(across: Result, unsolved: Result) -> None:
+    """An empty picture would leave it open; and half of them is no share of nothing."""
+    for result, remark in (
+        (across, "no dead units"),
+        (unsolved, "no dead units at these points"),
+    ):
+        figure, layer_map = figure_of(result, "dead")
+        assert layer_map.range == (0.0, 0.0)
+        assert [text.get_text() for text in plane_of(figure).texts].count(remark) == 1
+        assert "dead on all data: none anywhere" in words(figure)
+        assert map_words(layer_map).startswith("no dead units of layer 1, ")
+    some = replace(layer_map, values=np.full((7, 9), 0.5))
+    figure = draw_map(picture_of(unsolved), MapPicture(some))
+    assert "dead on all data: 50% everywhere" in words(figure)
+    assert not any("no dead" in text.get_text() for text in plane_of(figure).texts)
+
+
 def test_a_map_without_a_single_value(across: Result) -> None:
     shown = LayerMap("rank", 1, 100, np.full((7, 9), np.nan), exact=False)
     for quantity in ("curvature", "trace", "rank", "dead"):

@@ -35,6 +35,10 @@ NAMES = {
 #: Widths in points: the flow is wide, to be seen where steps run over it.
 WIDTHS, RIM = {"flow": 1.7}, 1.0
 THIN = 0.9
+#: Gauss-Newton steps that are Newton's too are striped in both colours.
+STRIPES = (0, (4, 4))
+#: Points of two paths are the same when they are nearer than this, relative to the window.
+SAME = 1e-6
 START, END, STOP = 4.4, 2.9, 1.9
 #: On a 3-D view paths lie this share of the surface's height above it, and have a point at least
 #: every so many-th part of the window.
@@ -45,7 +49,8 @@ def draw_paths(axes: Axes, picture: Picture, small: bool = False) -> None:
     """Paths on a view from above: over the kinks, below the marks of stationary points."""
     scale = 0.7 if small else 1.0
     for path in _in_order(picture.paths):
-        line = Line2D(path.u, path.v, zorder=2.9, **_look(path.method, scale))
+        striped = _is_newtons(path, picture)
+        line = Line2D(path.u, path.v, zorder=2.9, **_look(path.method, scale, striped))
         line.set_gid(f"descent by {path.method}")
         if path.method != "flow":
             line.set(marker="o", markersize=scale * STOP, markeredgewidth=0.0)
@@ -67,7 +72,8 @@ def raise_paths(
         z = z + lift
         places = zip(u.tolist(), v.tolist(), z.tolist(), strict=True)
         seen = np.array([is_clear(*at, box, picture, heights) for at in places])
-        style = {"zorder": MARKS - 0.5, "clip_on": False, **_look(path.method, scale)}
+        look = _look(path.method, scale, _is_newtons(path, picture))
+        style = {"zorder": MARKS - 0.5, "clip_on": False, **look}
         for run in _runs(seen):
             axes.plot(u[run], v[run], z[run], gid=f"descent by {path.method}", **style)
         for mark, k in ((_start(scale), 0), (_end(COLOURS[path.method], scale), -1)):
@@ -96,12 +102,16 @@ def path_entries(pictures: Sequence[Picture]) -> list[tuple[Artist, str]]:
     entries: list[tuple[Artist, str]] = []
     flows = [p for picture in pictures for p in picture.paths if p.method == "flow"]
     integrated = sum(not path.exact for path in flows)
+    newtons = sum(_is_newtons(path, picture) for picture in pictures for path in picture.paths)
     note = f" ({'' if integrated == len(flows) else f'{integrated} '}integrated)"
     for method in METHODS:
         if counts[method]:
             name = f"{NAMES[method]} {counts[method]}"
             name += note if method == "flow" and integrated else ""
-            entries.append((Line2D([], [], **_look(method, 1.0)), name))
+            same = newtons if method == "gauss-newton" else 0
+            if same:
+                name += f" ({'all' if same == counts[method] else same} equal to Newton's)"
+            entries.append((Line2D([], [], **_look(method, 1.0, same == counts[method])), name))
     if entries:
         entries += [
             (Line2D([], [], **_start(1.0)), "start"),
@@ -115,10 +125,25 @@ def _in_order(paths: Iterable[Path]) -> Iterator[Path]:
     return iter(sorted(paths, key=lambda path: METHODS.index(path.method)))
 
 
-def _look(method: str, scale: float) -> dict[str, Any]:
-    """How the line of a method looks."""
+def _is_newtons(path: Path, picture: Picture) -> bool:
+    """Whether a path of Gauss-Newton steps is one of Newton steps too."""
+    if path.method != "gauss-newton":
+        return False
+    near = SAME * max(np.ptp(picture.u), np.ptp(picture.v))
+    return any(
+        len(other.u) == len(path.u)
+        and bool((np.hypot(other.u - path.u, other.v - path.v) <= near).all())
+        for other in picture.paths
+        if other.method == "newton"
+    )
+
+
+def _look(method: str, scale: float, striped: bool = False) -> dict[str, Any]:
+    """How the line of a method looks; `striped`: with Newton's colour in between."""
     width = scale * WIDTHS.get(method, THIN)
+    stripes = {"linestyle": STRIPES, "gapcolor": COLOURS["newton"]} if striped else {}
     return {
+        **stripes,
         "color": COLOURS[method],
         "linewidth": width,
         "path_effects": [withStroke(linewidth=width + scale * RIM, foreground=INK)],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -19,7 +20,7 @@ from surfacecli.figures.marks import legend_entries, mark_plane
 from surfacecli.figures.page import open_view
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.sets import draw_outlines, set_entries
-from surfacecli.figures.theme import COLOURS, INK, PAGE, SMALL, Sheet, theme
+from surfacecli.figures.theme import COLOURS, GREY, INK, PAGE, SMALL, Sheet, theme
 from surfacecli.figures.ticks import Ticks, round_ticks, whole_ticks, widest_label
 from surfacecli.figures.topview import BAR, draw_scale, outer_span, place_plane
 from surfacecli.geometry.maps import LayerMap
@@ -34,6 +35,15 @@ NAMES = {
 }
 #: Red below 0, blue above, and white at 0.
 SIGNED, STEPS, SHARES = "RdBu", "cividis", "bone_r"
+#: What a map of nothing says, over all that is drawn.
+REMARK: dict[str, Any] = {
+    "ha": "center",
+    "va": "center",
+    "color": GREY,
+    "fontsize": SMALL,
+    "zorder": 6.0,
+    "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 2.0},
+}
 #: Points on a kink, where there is no Hessian.
 NOWHERE = INK
 
@@ -53,11 +63,21 @@ class MapPicture:
     @property
     def heading(self) -> str:
         """'rank of the Hessian of layer 1 (100 weights)', and what it is where it is no map."""
-        name = NAMES[self.shown.quantity][0].format(self.shown.layer)
-        if self.shown.quantity != "dead":
-            name = f"{name} ({self.shown.size:,} weights)"
-        low, high = self.shown.range
+        shown = self.shown
+        name = NAMES[shown.quantity][0].format(shown.layer)
+        low, high = shown.range
+        if shown.quantity == "dead":
+            same = f"{low:.0%} everywhere" if low else "none anywhere"
+            return f"{name}: {same}" if low == high else name
+        name = f"{name} ({shown.size:,} weights)"
         return f"{name}: {low:g} everywhere" if low == high else name
+
+    @property
+    def remark(self) -> str | None:
+        """What a map of nothing says in its middle, so as not to be taken for an empty picture."""
+        if self.shown.quantity != "dead" or self.shown.range != (0.0, 0.0):
+            return None
+        return f"no dead units{' at these points' if self.shown.places == 'grid' else ''}"
 
     @property
     def evidence(self) -> str:
@@ -95,6 +115,8 @@ def draw_map(picture: Picture, layer_map: MapPicture, sheet: Sheet = PAGE) -> Fi
         beside = BAR + widest_label(scale.ticks, SMALL)
         axes, bar = place_plane(figure, rectangle, picture, 6, beside)
         _colour(axes, picture, layer_map, scale)
+        if layer_map.remark is not None:
+            axes.text(0.5, 0.9, layer_map.remark, transform=axes.transAxes, **REMARK)
         draw_outlines(axes, marks)
         mark_plane(axes, marks)
         draw_scale(figure, bar, scale.colours, scale.ticks, scale.name, scale.ends)

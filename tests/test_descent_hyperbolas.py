@@ -79,8 +79,8 @@ def test_u2_less_v2_is_kept_in_each_quadrant(
 ) -> None:
     """The flow of f(u v) keeps u^2 - v^2: both the exact path, and the integrated one to 1e-7."""
     slice, window, across = solved
-    # In the outer places the paths fall outwards or to the valley, in the inner one to v = 0.
-    starts = [(a * quadrant[0], b * quadrant[1]) for a, b in ((0.3, 0.2), (0.15, 0.4), (0.1, 0.02))]
+    # In the outer place the paths fall outwards or to the valley, in the inner one to v = 0.
+    starts = [(a * quadrant[0], b * quadrant[1]) for a, b in ((0.15, 0.4), (0.1, 0.02))]
     for start, path, other in zip(
         starts,
         descend(slice, window, starts, across=across),
@@ -109,20 +109,20 @@ def test_u2_less_v2_is_kept_in_each_quadrant(
 def test_the_clock_is_right(solved: tuple[Slice, Window, AcrossExact]) -> None:
     """After the time that a point of the path is said to take, small steps are there."""
     slice, window, across = solved
-    for start in ((0.3, 0.2), (-0.2, 0.4), (0.25, 0.25)):
+    for start in ((0.3, 0.2), (-0.25, 0.25)):
         (path,) = descend(slice, window, [start], across=across)
         k = int(np.flatnonzero(np.isfinite(path.time))[-1]) // 2
-        there = small_steps(slice, np.array(start), float(path.time[k]), 400)
+        there = small_steps(slice, np.array(start), float(path.time[k]), 200)
         np.testing.assert_allclose([path.u[k], path.v[k]], there, atol=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(9))
+@pytest.mark.parametrize("seed", range(3))
 def test_random_products_against_the_integrated_flow(seed: int) -> None:
     compare_with_integrated(seed, 3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(9, 120))
+@pytest.mark.parametrize("seed", range(3, 120))
 def test_more_random_products_against_the_integrated_flow(seed: int) -> None:
     compare_with_integrated(seed, 6)
 

@@ -16,7 +16,7 @@ from surfacecli.figures import encode_figure
 from surfacecli.figures.maps import NOWHERE, MapPicture, draw_map
 from surfacecli.geometry.layers import measure_layer
 from surfacecli.geometry.maps import LayerMap
-from surfacecli.map_reports import draw_layer_map, map_words
+from surfacecli.map_reports import draw_layer_map, map_document, map_words
 from surfacecli.mapping import make_map, plan_map
 from surfacecli.pictures import picture_of
 from surfacecli.study import Result, make_study
@@ -119,6 +119,8 @@ def test_sampled_values_lie_at_their_points_and_kinks_are_left_out(unsolved: Res
     assert image.get_extent() == pytest.approx([-1.125, 1.125, -7 / 6, 7 / 6])
     assert plane_of(figure).get_facecolor() == to_rgba(NOWHERE)
     assert (plane_of(figure).get_xlim(), plane_of(figure).get_ylim()) == ((-1, 1), (-1, 1))
+    document = map_document(layer_map)
+    assert (document["exact"], document["places"]) == (False, "grid")
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "on a kink: no Hessian" in legend
     assert "map sampled at 9 x 7 points" in words(figure)
@@ -169,6 +171,8 @@ def test_traces_across_layers_are_drawn_in_tiles(across: Result) -> None:
     assert drawn.get_facecolor() == pytest.approx(colormaps["viridis"](share), abs=0.02)
     assert "map sampled at 48 places, borders of cells exact; exact: 4 cells" in words(figure)
     assert map_words(layer_map).endswith(", sampled in every cell")
+    document = map_document(layer_map)
+    assert (document["exact"], document["places"]) == (False, "tiles")
 
 
 def test_negative_curvature_is_red_and_zero_is_white(tanh: Result) -> None:
@@ -266,8 +270,16 @@ def test_marks_axes_and_provenance_are_those_of_the_other_styles(plateau: Result
     assert not any("E is constant" in text.get_text() for text in figure.legends[0].get_texts())
 
 
-@pytest.mark.parametrize("quantity", ["curvature", "trace", "rank", "dead"])
-@pytest.mark.parametrize("size", ["page", "column"])
+@pytest.mark.parametrize(
+    ("quantity", "size"),
+    [
+        ("trace", "page"),
+        ("curvature", "column"),
+        ("trace", "column"),
+        ("rank", "column"),
+        ("dead", "column"),
+    ],
+)
 def test_nothing_is_cut_off(across: Result, quantity: str, size: str) -> None:
     result = replace(across, study=replace(across.study, size=size))
     figure, _ = figure_of(result, quantity)

@@ -167,6 +167,8 @@ def _find_nodes(slabs: Slabs) -> tuple[Nodes, Gaps]:
         patch[s, inside] = _patch_above(slabs, last[s, gap[inside]] - 1)
     outside = (patch < 0).any(axis=0)
     kink = slabs.strip_edge[at_node[gap]] | outside
+    if slabs.cut is not None:
+        kink |= slabs.cut[at_node[gap]]
     kink |= slabs.pattern[patch[0]] != slabs.pattern[patch[1]]
     gaps = Gaps(gap, patch, kink)
     alone = _alone(slabs, at_node, first, last, gaps)

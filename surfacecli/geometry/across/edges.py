@@ -48,14 +48,13 @@ def find_chain_turns(cells: AcrossCells, tables: Tables) -> ChainTurns:
     chains, nodes = cells.chains, cells.nodes
     cell = np.where(chains.above >= 0, chains.above, chains.below)
     ends = nodes.place[chains.ends]
-    table, sizes = tables.coefficients[cell], tables.sizes[cell]
-    centre = tables.centre[cell]
+    centre = ends[:, :, 0].mean(axis=1)
+    table, sizes = tables.around(cell, centre)
     curve = bent.from_place(chains.curve, centre)
     low, high = ends[:, 0, 0] - centre, ends[:, 1, 0] - centre
     falling = np.zeros(len(curve), dtype=np.bool_)
     upright = _is_upright(chains.curve, ends)
     if upright.any():
-        table, sizes = table.copy(), sizes.copy()
         table[upright] = table[upright].swapaxes(1, 2)
         sizes[upright] = sizes[upright].swapaxes(1, 2)
         curve[upright] = curve[upright][:, [0, 2, 1, 3]]

@@ -21,10 +21,10 @@ Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 #: A coefficient of a table around a point is 0 below this times the size of its terms, and a slope
-#: too where a step of `PLACE` windows, as far as the point itself may be misplaced, makes it 0.
+#: too where a step of `PLACE` lengths, as far as the point itself may be misplaced, makes it 0.
 ZERO, PLACE = 1e-12, 1e-12
-#: How far from the point a chord lies, and how far up and down it goes, in windows.
-CHORD, REACH = 1e-8, 1e-4
+#: How far from the point a chord lies, in widths of the panel it goes through.
+CHORD = 1e-8
 #: The lowest value on a chord counts as 0 below this times its terms.
 LOWEST = 1e-8
 #: The sign of what lies outside the window: neither falling nor rising.
@@ -95,18 +95,18 @@ class Rounds:
 
 
 def vertical_signs(
-    tables: Tables, cells: Indices, x: Array, y: Array, up: int, extent: tuple[float, float]
+    tables: Tables, cells: Indices, x: Array, y: Array, up: int, scale: Array
 ) -> Array:
     """The sign of E - E(p) from points up (1) or down (-1) along x = const; 0 where it is level."""
-    table, size = tables.shifted(cells, x, y)
-    first, second = (_cleaned(table, size, extent)[:, 0, k] for k in (1, 2))
+    first, second = (cleaned(tables, cells, x, y, scale)[:, 0, k] for k in (1, 2))
     return np.where(first != 0, up * np.sign(first), np.sign(second))
 
 
-def _cleaned(table: Array, size: Array, extent: tuple[float, float]) -> Array:
-    """Tables around points (k, 3, 3) with what is rounding set to 0."""
+def cleaned(tables: Tables, cells: Indices, x: Array, y: Array, scale: Array) -> Array:
+    """Tables around points (k, 3, 3) with what is rounding set to 0; `scale` (k,): panels."""
+    table, size = tables.shifted(cells, x, y)
     most = ZERO * size
-    dx, dy = PLACE * extent[0], PLACE * extent[1]
+    dx, dy = PLACE * np.maximum(np.abs(x), scale), PLACE * np.abs(y)
     bends = np.abs(table)
     most[:, 1, 0] += 2.0 * bends[:, 2, 0] * dx + bends[:, 1, 1] * dy
     most[:, 0, 1] += 2.0 * bends[:, 0, 2] * dy + bends[:, 1, 1] * dx
@@ -114,19 +114,18 @@ def _cleaned(table: Array, size: Array, extent: tuple[float, float]) -> Array:
 
 
 def go_round(
-    sectors: Sectors, tables: Tables, x: Array, y: Array, extent: tuple[float, float]
+    sectors: Sectors, tables: Tables, x: Array, y: Array, scale: Array
 ) -> Rounds:
     """Put germs and sectors of points (P,) in order round each and count the arcs that fall."""
     point = np.concatenate(sectors.points)
     key, cells = np.concatenate(sectors.keys), np.concatenate(sectors.cells)
     side, curves = np.concatenate(sectors.sides), np.concatenate(sectors.curves)
     signs = np.concatenate(sectors.signs)
-    table, size = tables.shifted(cells, x[point], y[point])
-    table = _cleaned(table, size, extent)
+    table = cleaned(tables, cells, x[point], y[point], scale[point])
     table[:, 0, 0] = 0.0
     open_ = (signs == 0).any(axis=1) | (table[:, 0, 1] == 0)
     inner = _along_chord(
-        table[open_], side[open_], curves[open_], signs[open_], x[point[open_]], extent
+        table[open_], side[open_], curves[open_], signs[open_], x[point[open_]], scale[point[open_]]
     )
     germs = [np.concatenate(part) for part in zip(*sectors.germs, strict=True)]
     at = np.concatenate([germs[0], np.repeat(point[open_], 3)])
@@ -149,32 +148,49 @@ def go_round(
 
 
 def _along_chord(
-    table: Array, side: Indices, curves: Array, signs: Array, x: Array, extent: tuple[float, float]
+    table: Array, side: Indices, curves: Array, signs: Array, x: Array, scale: Array
 ) -> Array:
     """Signs of E - E(p) at the lower end of a chord, at its lowest point, at its upper end: (k, 3).
 
     NaN where there is nothing to add: no lower point inside that falls.
     """
-    step = np.asarray(side * (CHORD * extent[0]), dtype=np.float64)
+    step = np.asarray(side * (CHORD * scale), dtype=np.float64)
     powers = np.stack([np.ones_like(step), step, step * step], axis=1)
     a = np.einsum("kij,ki->kj", table, powers)
     ends = bent.rise(curves, x[:, None], step[:, None])
     upright = np.isnan(curves[:, :, 0])
-    far = np.array([-1.0, 1.0]) * REACH * extent[1]
-    ends = np.where(upright, far, ends)
-    value = a[:, :1] + ends * (a[:, 1:2] + ends * a[:, 2:])
     into = a[:, 1:2] + 2.0 * a[:, 2:] * ends
     into_terms = np.abs(a[:, 1:2]) + 2.0 * np.abs(a[:, 2:] * ends)
     into = np.where(np.abs(into) <= ZERO * into_terms, 0.0, into) * [1.0, -1.0]
     # Beside a level curve: the way E goes into the sector, convex where it is flat at first.
     beside = np.where(into != 0, np.sign(into), np.sign(a[:, 2:]))
-    end = np.where(upright, np.sign(value), beside)
+    end = np.where(upright, _beside_upright(table, side), beside)
     end = np.where(signs != 0, signs, end)
+    ends = np.where(upright, [-np.inf, np.inf], ends)
     with np.errstate(divide="ignore", invalid="ignore"):
         lowest = -a[:, 1] / (2.0 * a[:, 2])
         bottom = a[:, 0] - a[:, 1] * a[:, 1] / (4.0 * a[:, 2])
         terms = np.abs(a[:, 0]) + a[:, 1] * a[:, 1] / (4.0 * a[:, 2])
-        inside = (a[:, 2] > 0) & (lowest > ends[:, 0]) & (lowest < ends[:, 1])
+        inside = (a[:, 2] > 0) & (lowest > ends[:, 0]) & (lowest < ends[:, 1]) & _arrives(table)
     sign = np.where(np.abs(bottom) <= LOWEST * terms, 0.0, np.sign(bottom))
     wanted = inside & (end > 0).all(axis=1) & (sign <= 0)
     return np.stack([end[:, 0], np.where(wanted, sign, np.nan), end[:, 1]], axis=1)
+
+
+def _beside_upright(table: Array, side: Indices) -> Array:
+    """The sign of E - E(p) next to the line x = const, downwards and upwards of p: (k, 2).
+
+    Where E is level along it: of the first term that is not 0 where |dx| << |dy| << 1.
+    """
+    result = np.zeros((len(table), 2))
+    for i, j in ((1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)):
+        term = np.sign(table[:, i, j])[:, None] * side[:, None] ** i * np.array([-1.0, 1.0]) ** j
+        result = np.where(result != 0, result, term)
+    return result
+
+
+def _arrives(table: Array) -> Flags:
+    """Whether the place y = -a1 / (2 a2) where E is lowest goes to p as dx goes to 0."""
+    (c01, c02), (c11, c12), (c21, c22) = (table[:, i, 1:].T for i in range(3))
+    slow = (c11 == 0) & ((c12 != 0) | ((c21 == 0) & (c22 != 0)))
+    return np.asarray((c01 == 0) & ((c02 != 0) | slow))

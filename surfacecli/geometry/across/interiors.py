@@ -64,11 +64,8 @@ def find_interiors(cells: AcrossCells, tables: Tables) -> Interiors:
     np.maximum.at(high, cells.cell, slabs.x[slab + 1])
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
     q, size = (
-        [poly.substitute(T[:, :, j].T, at, half) for j in range(3)]
-        for T, at in (
-            (tables.coefficients, middle - tables.centre),
-            (tables.sizes, np.abs(middle - tables.centre)),
-        )
+        [poly.substitute(T[:, :, j].T, np.zeros(count), half) for j in range(3)]
+        for T in tables.around(np.arange(count), middle)
     )
     # Against the terms of E itself: a slope in y or x that is rounding is none.
     slope_terms = [poly.size_within(s) for s in size]

@@ -8,6 +8,7 @@ zeros meet (quadratics again). What two neighbouring curves of a slab enclose is
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +50,25 @@ class Slabs:
     name: Indices
     strip_edge: Flags
     pattern: NDArray[np.int64]
+    cut: Flags | None = None
 
     @property
     def middle(self) -> Array:
         return 0.5 * (self.x[:-1] + self.x[1:])
+
+    @cached_property
+    def panels(self) -> Array:
+        """The bounds of the panels."""
+        return self.x[self.cut]
+
+    def panel_at(self, x: Array) -> Array:
+        """The width of the narrowest panel at each x (k,)."""
+        width = np.diff(self.panels)
+        last = len(width) - 1
+        left, right = (
+            np.searchsorted(self.panels, x, side=side) - 1 for side in ("left", "right")
+        )
+        return np.minimum(width[left.clip(0, last)], width[right.clip(0, last)])
 
     @property
     def counts(self) -> Indices:
@@ -96,7 +112,7 @@ def find_slabs(frame: Frame, progress: Progress | None = None) -> Slabs:
         part = _sides(frame, strips.x[first : last + 1], pattern[first:last])
         parts.append(_cut_layers(part, strips.entering[first:last]))
         tell.one_more(last - first)
-    return _join(frame, parts)
+    return _grade(_join(frame, parts))
 
 
 def kink_layers(frame: Frame, name: Indices) -> Indices:
@@ -344,3 +360,42 @@ def _put_between(
     )
     below = names != TOP
     return made, (base - slab)[below], rank[below], level
+
+
+#: A slab beside one this many times narrower is cut, at so many widths of that one.
+GRADE, STEP = 100.0, 31.7
+
+
+def _grade(slabs: Slabs) -> Slabs:
+    cut = slabs.strip_edge.copy()
+    width = np.diff(slabs.x)
+    first, narrow = 0, width[0]
+    for k in range(1, len(width)):
+        if not cut[k]:
+            narrow = min(narrow, width[k])
+            if slabs.x[k + 1] - slabs.x[first] > GRADE * narrow:
+                cut[k] = True
+        if cut[k]:
+            first, narrow = k, width[k]
+    while True:
+        bounds = np.flatnonzero(cut)
+        x = slabs.x[bounds]
+        width = np.diff(x)
+        left = np.flatnonzero(width[1:] > GRADE * width[:-1])
+        right = np.flatnonzero(width[:-1] > GRADE * width[1:])
+        start = np.concatenate([x[left + 1], x[right + 1]])
+        step = np.concatenate([width[left], -width[right + 1]]) * STEP
+        if not len(start):
+            return replace(slabs, cut=cut)
+        value = start + step
+        near = np.searchsorted(slabs.x, value)
+        fresh = np.ones(len(value), dtype=bool)
+        for k in (near - 1, near):
+            ok = np.abs(slabs.x[k] - value) < 0.6 * np.abs(step)
+            cut[k[ok]] = True
+            fresh &= ~ok
+        value = np.unique(value[fresh])
+        old, oldcut = slabs.x, cut
+        slabs, _ = _cut(slabs, value, np.searchsorted(slabs.x, value) - 1)
+        cut = np.ones(len(slabs.x), dtype=np.bool_)
+        cut[np.isin(slabs.x, old)] = oldcut

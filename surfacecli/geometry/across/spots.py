@@ -113,13 +113,14 @@ def find_spots(
     sectors = Sectors()
     bounds = np.cumsum([0] + [len(part[1]) for part in parts])
     ranges = [np.arange(a, b) for a, b in itertools.pairwise(bounds)]
-    _round_nodes(sectors, cells, tables, chains, gaps, nodes, x, y)
+    scale = cells.slabs.panel_at(x)
+    _round_nodes(sectors, cells, tables, chains, gaps, nodes, x, y, scale)
     signs = np.where(chains.dip, 1.0, -1.0)
-    _round_chains(sectors, cells, tables, ranges[1], chains.chain, signs, x, y)
-    _round_chains(sectors, cells, tables, ranges[2], chain_cuts[0], 0.0 * chain_cuts[1], x, y)
+    _round_chains(sectors, cells, tables, ranges[1], chains.chain, signs, x, y, scale)
+    _round_chains(sectors, cells, tables, ranges[2], chain_cuts[0], 0.0 * chain_cuts[1], x, y, scale)
     _round_gaps(sectors, gaps, ranges[3], gaps.dip_edge, 1.0)
     _round_gaps(sectors, gaps, ranges[4], gap_cuts[0], 0.0)
-    rounds = go_round(sectors, tables, x, y, cells.frame.extent)
+    rounds = go_round(sectors, tables, x, y, scale)
     pieces = LevelPieces(*(np.concatenate(p) for p in zip(chain_pieces, gap_pieces, strict=True)))
     return Spots(x, y, on, number, level, rounds), pieces
 
@@ -133,6 +134,7 @@ def _round_nodes(
     nodes: Indices,
     x: Array,
     y: Array,
+    scale: Array,
 ) -> None:
     slabs, gaps, every = cells.slabs, cells.gaps, cells.nodes
     spot = np.arange(len(nodes))
@@ -147,7 +149,7 @@ def _round_nodes(
         sign = np.full(len(nodes), np.nan)
         here = either >= 0
         sign[here] = vertical_signs(
-            tables, either[here], x[spot[here]], y[spot[here]], up, cells.frame.extent
+            tables, either[here], x[spot[here]], y[spot[here]], up, scale[spot[here]]
         )
         level = np.zeros(len(gaps.lower), dtype=np.bool_)
         level[gap_turns.edge[gap_turns.constant]] = True
@@ -198,6 +200,7 @@ def _round_chains(
     signs: Array,
     x: Array,
     y: Array,
+    scale: Array,
 ) -> None:
     nothing = np.full((len(chain), 4), np.nan)
     curve = cells.chains.curve[chain], signs
@@ -205,7 +208,7 @@ def _round_chains(
         inside = cell >= 0
         sign = np.full(len(chain), np.nan)
         at = spot[inside]
-        sign[inside] = vertical_signs(tables, cell[inside], x[at], y[at], up, cells.frame.extent)
+        sign[inside] = vertical_signs(tables, cell[inside], x[at], y[at], up, scale[at])
         sectors.germ(at, key, sign[inside])
         vertical = nothing, sign
         low, high = (curve, vertical) if up > 0 else (vertical, curve)
@@ -242,26 +245,19 @@ def _cut_chains(
     curve = chains.curve[chain]
     sides = []
     for cell in (chains.below[chain], chains.above[chain]):
-        local, local_middle = (
-            bent.from_place(curve, tables.centre[cell]),
-            middle - tables.centre[cell],
-        )
-        slope, terms = (
-            slope_in_y(T[cell], c, at, half, minus)
-            for T, c, at, minus in (
-                (tables.coefficients, local, local_middle, -1.0),
-                (tables.sizes, np.abs(local), np.abs(local_middle), 1.0),
-            )
-        )
-        q, size = tables.in_y(cell, middle)
-        sides.append((slope, poly.size_within(terms), q[:, 2], size[:, 2], cell >= 0))
+        table, size = tables.around(cell, middle)
+        local = bent.from_place(curve, middle)
+        slope = slope_in_y(table, local, half, -1.0)
+        terms = poly.size_within(slope_in_y(size, np.abs(local), half, 1.0))
+        sides.append((slope, terms, table[:, 0, 2], size[:, 0, 2], cell >= 0))
     which, t, pieces = _cut_level(sides)
     cuts = chain[which], middle[which] + half[which] * t
     return cuts, (np.full(len(pieces[0]), CHAIN), chain[pieces[0]], *pieces[1:])
 
 
-def slope_in_y(table: Array, curve: Array, middle: Array, half: Array, minus: float) -> Array:
-    """q1 d - 2 q2 n in t along curves, x = middle + half t: (4, c)."""
+def slope_in_y(table: Array, curve: Array, half: Array, minus: float) -> Array:
+    """q1 d - 2 q2 n in t along curves, x = half t: (4, c)."""
+    middle = np.zeros_like(half)
     q1, q2 = (poly.substitute(table[:, :, j].T, middle, half) for j in (1, 2))
     n, d = (poly.substitute(part.T, middle, half) for part in (curve[:, :2], curve[:, 2:]))
     return poly.add(poly.multiply(q1, d), 2.0 * minus * poly.multiply(q2, n))

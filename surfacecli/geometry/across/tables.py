@@ -2,8 +2,10 @@
 
 In a cell the outputs are bilinear, o = A0 + A1 x + A2 y + A3 x y, so with squares as loss
 E = scale sum (o - t)^2 is q0(x) + q1(x) y + q2(x) y^2, each q a quadratic in x, and q2 >= 0: for
-each x, E is convex in y. Every cell counts x from a place of its own: near x where all units that
-y reaches are 0, q1 and q2 are small, and as polynomials in x itself they would be all rounding.
+each x, E is convex in y. What is kept of a cell are not these coefficients but the columns A0 to A3
+turned into a space of four dimensions, R with E = |R (1, x, y, x y)|^2: moved to another place they
+lose as many digits as E would lose twice. Near x where all units that y reaches are 0, q1 and q2
+are small, and as polynomials in x about a place far away they would be all rounding.
 """
 
 from dataclasses import dataclass
@@ -17,78 +19,65 @@ from surfacecli.network.transfers import Array
 
 Indices = NDArray[np.intp]
 
-#: What is left of terms that cancel counts, in sizes, for this share of them: the ratio of rounding
-#: to the tolerance that sizes are multiplied by.
-CANCELLED = 2e-4
+#: Rounding of the terms of a column, as a share of what counts of them in the size of a product:
+#: sizes are multiplied by about 1e-12 where they judge what is zero.
+LOST, TWICE = 1e-3, 1e-16
+#: The products of columns that a coefficient of x^i y^j is the sum of.
+EXPONENTS = ((0, 0), (1, 0), (0, 1), (1, 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Coefficients (F, 3, 3) of (x - centre)^i y^j, and the sizes (F, 3, 3) of the terms in them.
+    """E = |R (1, dx, y, dx y)|^2 in each cell, dx = x - centre.
 
-    centre (F,). `cells` (k,) below counts cells, `x` and `y` fit (k,).
+    centre (F,); factors R (F, 4, 4), upper triangles; terms (F, 4): the lengths of the columns of
+    what was added up to columns of R. `cells` (k,) below counts cells, `x` and `y` fit (k,).
     """
 
     centre: Array
-    coefficients: Array
-    sizes: Array
+    factors: Array
+    terms: Array
 
-    def in_y(self, cells: Indices, x: Array, order: int = 0) -> tuple[Array, Array]:
-        """The coefficients (k, 3) of 1, y, y^2 in an x-derivative of E, and their sizes."""
-        powers = _powers(x - self.centre[cells], order)
-        return (
-            np.einsum("kij,ki->kj", self.coefficients[cells], powers),
-            np.einsum("kij,ki->kj", self.sizes[cells], np.abs(powers)),
-        )
-
-    def value(self, cells: Indices, x: Array, y: Array) -> Array:
-        q, _ = self.in_y(cells, x)
-        return np.asarray(q[:, 0] + y * (q[:, 1] + y * q[:, 2]))
-
-    def gradient(self, cells: Indices, x: Array, y: Array) -> tuple[Array, Array]:
-        """The gradient (k, 2) in (x, y), and the sizes (k, 2) of its terms."""
-        (q, size), (r, size_x) = self.in_y(cells, x), self.in_y(cells, x, 1)
-        reach = np.abs(y)
-        return (
-            np.stack([r[:, 0] + y * (r[:, 1] + y * r[:, 2]), q[:, 1] + 2.0 * y * q[:, 2]], axis=1),
-            np.stack(
-                [
-                    size_x[:, 0] + reach * (size_x[:, 1] + reach * size_x[:, 2]),
-                    size[:, 1] + 2.0 * reach * size[:, 2],
-                ],
-                axis=1,
-            ),
-        )
-
-    def hessian(self, cells: Indices, x: Array, y: Array) -> Array:
-        """The Hessian (k, 2, 2) in (x, y)."""
-        (q, _), (r, _), (s, _) = (self.in_y(cells, x, order) for order in (0, 1, 2))
-        mixed = r[:, 1] + 2.0 * y * r[:, 2]
-        rows = [s[:, 0] + y * (s[:, 1] + y * s[:, 2]), mixed, mixed, 2.0 * q[:, 2]]
-        return np.stack(rows, axis=1).reshape(-1, 2, 2)
+    def around(self, cells: Indices, x: Array) -> tuple[Array, Array]:
+        """The coefficients (k, 3, 3) of (x + dx)^i y^j, and the sizes of the terms in them."""
+        return _multiply_out(*self._moved(cells, x, None))
 
     def shifted(self, cells: Indices, x: Array, y: Array) -> tuple[Array, Array]:
         """The tables around points, of (x + dx)^i (y + dy)^j: (k, 3, 3), and their sizes."""
-        left, right = _binomials(x - self.centre[cells]), _binomials(y)
-        return (
-            np.einsum("kai,kij,kbj->kab", left, self.coefficients[cells], right),
-            np.einsum("kai,kij,kbj->kab", np.abs(left), self.sizes[cells], np.abs(right)),
-        )
+        return _multiply_out(*self._moved(cells, x, y))
 
+    def _moved(self, cells: Indices, x: Array, y: Array | None) -> tuple[Array, Array]:
+        """The factors and the terms about other places."""
+        R, terms = self.factors[cells], self.terms[cells]
+        dx = x - self.centre[cells]
+        R[..., 0::2] += dx[:, None, None] * R[..., 1::2]
+        terms[:, 0::2] += np.abs(dx)[:, None] * terms[:, 1::2]
+        if y is not None:
+            R[..., :2] += y[:, None, None] * R[..., 2:]
+            terms[:, :2] += np.abs(y)[:, None] * terms[:, 2:]
+        return R, terms
 
-def _powers(x: Array, order: int) -> Array:
-    """The derivatives of an order of 1, x, x^2: (k, 3)."""
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    rows = ([one, x, x * x], [zero, one, 2.0 * x], [zero, zero, 2.0 * one])[order]
-    return np.stack(rows, axis=1)
+    def in_y(self, cells: Indices, x: Array, order: int = 0) -> tuple[Array, Array]:
+        """The coefficients (k, 3) of 1, y, y^2 in an x-derivative of E, and their sizes."""
+        table, size = self.around(cells, x)
+        factor = (1.0, 1.0, 2.0)[order]
+        return factor * table[:, order], factor * size[:, order]
 
+    def value(self, cells: Indices, x: Array, y: Array) -> Array:
+        R, _ = self._moved(cells, x, y)
+        return np.asarray(np.square(R[:, :, 0]).sum(axis=1))
 
-def _binomials(x: Array) -> Array:
-    """B (k, 3, 3) with (x + d)^i = sum_a B[a, i] d^a."""
-    result = np.zeros((len(x), 3, 3))
-    result[:, [0, 1, 2], [0, 1, 2]] = 1.0
-    result[:, 0, 1], result[:, 0, 2], result[:, 1, 2] = x, x * x, 2.0 * x
-    return result
+    def gradient(self, cells: Indices, x: Array, y: Array) -> tuple[Array, Array]:
+        """The gradient (k, 2) in (x, y), and the sizes (k, 2) of its terms."""
+        table, size = self.shifted(cells, x, y)
+        return table[:, [1, 0], [0, 1]], size[:, [1, 0], [0, 1]]
+
+    def hessian(self, cells: Indices, x: Array, y: Array) -> Array:
+        """The Hessian (k, 2, 2) in (x, y)."""
+        table, _ = self.shifted(cells, x, y)
+        mixed = table[:, 1, 1]
+        rows = [2.0 * table[:, 2, 0], mixed, mixed, 2.0 * table[:, 0, 2]]
+        return np.stack(rows, axis=1).reshape(-1, 2, 2)
 
 
 def make_tables(frame: Frame, places: Array) -> Tables:
@@ -98,7 +87,7 @@ def make_tables(frame: Frame, places: Array) -> Tables:
     if scale is None:
         raise ValueError(f"the loss {objective.loss.name} is no sum of squares")
     y = objective.data.targets
-    coefficients, sizes = np.empty((2, len(places), 3, 3))
+    factors, lengths = np.empty((len(places), 4, 4)), np.empty((len(places), 4))
     widths = objective.network.widths[frame.lower :]
     for block in blocks(len(places), 8 * len(y) * max(widths)):
         A, terms = (part[:, frame.input_of] for part in outputs_at(frame, places[block]))
@@ -107,24 +96,42 @@ def make_tables(frame: Frame, places: Array) -> Tables:
         terms[..., 0] += np.abs(y)
         A[..., 0::2] += at[..., None] * A[..., 1::2]
         terms[..., 0::2] += np.abs(at)[..., None] * terms[..., 1::2]
-        # What cancels in an output leaves rounding of its terms, times what that is multiplied by.
-        terms *= CANCELLED
-        terms += np.abs(A)
-        coefficients[block] = scale * _square(A)
-        sizes[block] = scale * _square(terms)
-    return Tables(places[:, 0].copy(), coefficients, sizes)
+        columns = np.sqrt(scale) * A.reshape(len(A), -1, 4)
+        factors[block] = _triangles(columns)
+        lengths[block] = np.sqrt(scale * np.square(terms).sum(axis=(1, 2)))
+    return Tables(places[:, 0].copy(), factors, lengths)
 
 
-def _square(A: Array) -> Array:
-    """The table (f, 3, 3) of the sum of (A0 + A1 x + A2 y + A3 x y)^2, A (f, N, n, 4)."""
-    flat = A.reshape(len(A), -1, 4)
-    G = flat.swapaxes(1, 2) @ flat
-    table = np.zeros((len(A), 3, 3))
-    exponents = ((0, 0), (1, 0), (0, 1), (1, 1))
-    for a, (i, j) in enumerate(exponents):
-        for b, (k, m) in enumerate(exponents):
+def _triangles(columns: Array) -> Array:
+    """R (f, 4, 4) with R^T R = A^T A of columns A (f, M, 4), by modified Gram-Schmidt.
+
+    As accurate in each column as its length, as reflections would be (Björck 1967).
+    """
+    left = np.ascontiguousarray(np.moveaxis(columns, 2, 0))
+    R = np.zeros((len(columns), 4, 4))
+    for k in range(4):
+        length = np.sqrt(np.square(left[k]).sum(axis=1))
+        R[:, k, k] = length
+        unit = left[k] / np.where(length > 0, length, 1.0)[:, None]
+        for m in range(k + 1, 4):
+            R[:, k, m] = np.einsum("fi,fi->f", unit, left[m])
+            left[m] -= R[:, k, m, None] * unit
+    return R
+
+
+def _multiply_out(R: Array, terms: Array) -> tuple[Array, Array]:
+    """The tables (k, 3, 3) of |R (1, x, y, x y)|^2, and the sizes of the terms in them."""
+    G = R.swapaxes(1, 2) @ R
+    length = np.sqrt(np.einsum("kii->ki", G))
+    lost = LOST * terms
+    sizes = (length + lost)[:, :, None] * (length + lost)[:, None]
+    sizes += (TWICE - LOST * LOST) * terms[:, :, None] * terms[:, None]
+    table, size = np.zeros((2, len(R), 3, 3))
+    for a, (i, j) in enumerate(EXPONENTS):
+        for b, (k, m) in enumerate(EXPONENTS):
             table[:, i + k, j + m] += G[:, a, b]
-    return table
+            size[:, i + k, j + m] += sizes[:, a, b]
+    return table, size
 
 
 def outputs_at(frame: Frame, places: Array) -> tuple[Array, Array]:

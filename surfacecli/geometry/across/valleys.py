@@ -68,11 +68,9 @@ def _curved(cells: AcrossCells, tables: Tables, curved: Indices) -> tuple[Indice
     slab, cell = slabs.slab_of_patch[patch], cells.cell[patch]
     low, high = slabs.x[slab], slabs.x[slab + 1]
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
-    centre, table = tables.centre[cell], tables.coefficients[cell]
-    beside = [bent.from_place(slabs.curves[slabs.below[patch] + k], centre) for k in (0, 1)]
-    sides = [
-        _slopes_beside(table, tables.sizes[cell], curve, middle - centre, half) for curve in beside
-    ]
+    table, sizes = tables.around(cell, middle)
+    beside = [bent.from_place(slabs.curves[slabs.below[patch] + k], middle) for k in (0, 1)]
+    sides = [_slopes_beside(table, sizes, curve, half) for curve in beside]
     ends = np.ones((1, len(patch)))
     t = np.concatenate([-ends, *(poly.crossings(side)[0] for side in sides), ends])
     t = np.sort(t, axis=0)
@@ -102,14 +100,14 @@ def _curved(cells: AcrossCells, tables: Tables, curved: Indices) -> tuple[Indice
     )
     y = np.stack([_end(tables, cell[which], x[:, k], x[:, 1 - k]) for k in (0, 1)], axis=1)
     ends = np.stack([x, y], axis=2)
-    long = x[:, 1] - x[:, 0] > SHORTEST * (cells.frame.x[1] - cells.frame.x[0])
+    long = x[:, 1] - x[:, 0] > SHORTEST * slabs.panel_at(x.mean(axis=1))
     return patch[which][long], ends[long]
 
 
-def _slopes_beside(table: Array, sizes: Array, curve: Array, middle: Array, half: Array) -> Array:
+def _slopes_beside(table: Array, sizes: Array, curve: Array, half: Array) -> Array:
     """The slope of E in y on curves, polynomials in t; 0 where the curve itself is the bed."""
-    slope = slope_in_y(table, curve, middle, half, -1.0)
-    terms = slope_in_y(sizes, np.abs(curve), np.abs(middle), half, 1.0)
+    slope = slope_in_y(table, curve, half, -1.0)
+    terms = slope_in_y(sizes, np.abs(curve), half, 1.0)
     zero = np.abs(slope).max(axis=0) <= LEVEL * poly.size_within(terms)
     return np.where(zero, 0.0, slope)
 

@@ -106,7 +106,7 @@ def cleaned(tables: Tables, cells: Indices, x: Array, y: Array, scale: Array) ->
     """Tables around points (k, 3, 3) with what is rounding set to 0; `scale` (k,): panels."""
     table, size = tables.shifted(cells, x, y)
     most = ZERO * size
-    dx, dy = PLACE * np.maximum(np.abs(x), scale), PLACE * np.abs(y)
+    dx, dy = PLACE * np.maximum(np.abs(x), scale[:, 0]), PLACE * scale[:, 1]
     bends = np.abs(table)
     most[:, 1, 0] += 2.0 * bends[:, 2, 0] * dx + bends[:, 1, 1] * dy
     most[:, 0, 1] += 2.0 * bends[:, 0, 2] * dy + bends[:, 1, 1] * dx
@@ -125,7 +125,7 @@ def go_round(
     table[:, 0, 0] = 0.0
     open_ = (signs == 0).any(axis=1) | (table[:, 0, 1] == 0)
     inner = _along_chord(
-        table[open_], side[open_], curves[open_], signs[open_], x[point[open_]], scale[point[open_]]
+        table[open_], side[open_], curves[open_], signs[open_], x[point[open_]], scale[point[open_], 0]
     )
     germs = [np.concatenate(part) for part in zip(*sectors.germs, strict=True)]
     at = np.concatenate([germs[0], np.repeat(point[open_], 3)])

@@ -364,11 +364,16 @@ def _put_between(
 
 #: A slab beside one this many times narrower is cut, at so many widths of that one.
 GRADE, STEP = 100.0, 31.7
+TINY = 1e-9
 
 
 def _grade(slabs: Slabs) -> Slabs:
     cut = slabs.strip_edge.copy()
     width = np.diff(slabs.x)
+    # The bounds beside a slab whose width is as good as rounding stay together.
+    tiny = TINY * np.abs(slabs.x[1:]) + NEAREST * (slabs.x[-1] - slabs.x[0])
+    cut[1:-1] &= width[:-1] > tiny[:-1]
+    width = np.where(width > tiny, width, np.inf)
     first, narrow = 0, width[0]
     for k in range(1, len(width)):
         if not cut[k]:

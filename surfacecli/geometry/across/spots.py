@@ -113,7 +113,7 @@ def find_spots(
     sectors = Sectors()
     bounds = np.cumsum([0] + [len(part[1]) for part in parts])
     ranges = [np.arange(a, b) for a, b in itertools.pairwise(bounds)]
-    scale = cells.slabs.panel_at(x)
+    scale = _scales(cells, gaps, x, y, on, number)
     _round_nodes(sectors, cells, tables, chains, gaps, nodes, x, y, scale)
     signs = np.where(chains.dip, 1.0, -1.0)
     _round_chains(sectors, cells, tables, ranges[1], chains.chain, signs, x, y, scale)
@@ -123,6 +123,21 @@ def find_spots(
     rounds = go_round(sectors, tables, x, y, scale)
     pieces = LevelPieces(*(np.concatenate(p) for p in zip(chain_pieces, gap_pieces, strict=True)))
     return Spots(x, y, on, number, level, rounds), pieces
+
+
+def _scales(
+    cells: AcrossCells, gaps: GapTurns, x: Array, y: Array, on: Indices, number: Indices
+) -> Array:
+    """The lengths (P, 2) that places of spots are as good as: of panels, and upwards."""
+    nodes, slabs = cells.nodes, cells.slabs
+    length = nodes.place[cells.gaps.lower + 1, 1] - nodes.place[cells.gaps.lower, 1]
+    beside = np.zeros(len(nodes.bound))
+    for step in (0, 1):
+        np.maximum.at(beside, cells.gaps.lower + step, length)
+    upwards = np.zeros(len(x))
+    upwards[on == NODE] = beside[number[on == NODE]]
+    upwards[on == GAP] = length[gaps.edge[number[on == GAP]]]
+    return np.stack([slabs.panel_at(x), np.maximum(upwards, np.abs(y))], axis=1)
 
 
 def _round_nodes(

@@ -28,6 +28,8 @@ Flags = NDArray[np.bool_]
 BOTTOM, TOP = -1, -2
 #: Strips are cut together up to this number of pairs of functions.
 TOGETHER = 1 << 21
+ROOT = 1e-15
+UNSURE = 1e-6
 #: A function counts as 0 on a curve below this times the size of its terms.
 ON_CURVE = 1e-13
 
@@ -55,6 +57,11 @@ class Slabs:
     @property
     def middle(self) -> Array:
         return 0.5 * (self.x[:-1] + self.x[1:])
+
+    @property
+    def farthest(self) -> Array:
+        """The largest |x| of each slab."""
+        return np.maximum(np.abs(self.x[:-1]), np.abs(self.x[1:]))
 
     @cached_property
     def panels(self) -> Array:
@@ -245,8 +252,8 @@ def _cut_layer(
 def _on_side(slabs: Slabs, functions: Array, side: int) -> tuple[Array, Array]:
     """f d on the curve below (side 0) or above (1) each patch: quadratics (3, T, F), and sizes."""
     curves = slabs.curves[slabs.below + side][:, None]
-    size = bent.on_curve_size(functions, curves, slabs.frame.reach[0])
-    return bent.on_curve(functions, curves), size
+    reach = slabs.farthest[slabs.slab_of_patch][:, None]
+    return bent.on_curve(functions, curves), bent.on_curve_size(functions, curves, reach)
 
 
 def _entries(slabs: Slabs, functions: Array) -> tuple[Array, Indices]:
@@ -267,7 +274,11 @@ def _roots(quadratic: Array, size: Array, lower: Array, upper: Array) -> tuple[A
     reach = np.maximum(np.abs(lower), np.abs(upper))
     most = np.abs(quadratic[0]) + reach * (np.abs(quadratic[1]) + reach * np.abs(quadratic[2]))
     roots = find_roots(np.where(most <= ON_CURVE * size, np.nan, quadratic), lower, upper)
-    found = ~np.isnan(roots)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.abs(quadratic[1] + 2.0 * roots * quadratic[2])
+        unsure = np.minimum(ROOT * size / slope, np.sqrt(ROOT * size / np.abs(quadratic[2])))
+        unsure = np.minimum(unsure, UNSURE * (upper - lower))
+    found = (roots > lower + unsure) & (roots < upper - unsure)
     at = np.nonzero(found)[1:]
     return roots[found], at if len(at) > 1 else at[0]  # type: ignore[return-value]
 
@@ -290,7 +301,7 @@ def _meetings(slabs: Slabs, crossing: Array, patch: Indices) -> tuple[Array, Ind
     one, other = pairs_within(np.bincount(patch, minlength=len(slabs.pattern)))
     slab = slabs.slab_of_patch[patch[one]]
     quadratic = bent.on_curve(crossing[one], crossing[other])
-    size = bent.on_curve_size(crossing[one], crossing[other], slabs.frame.reach[0])
+    size = bent.on_curve_size(crossing[one], crossing[other], slabs.farthest[slab])
     value, at = _roots(quadratic, size, slabs.x[slab], slabs.x[slab + 1])
     return value, slab[at]
 

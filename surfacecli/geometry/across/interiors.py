@@ -30,6 +30,8 @@ INSIDE = 1e-11
 DOUBLE = 1e-14
 #: A line so near to an end of a cell, in halves of its width, belongs to what bounds it there.
 NEAR_END = 1e-9
+#: A double root of q2 makes roots of N that are none so far beyond the ends too.
+NEARBY = 1.5
 #: q2 counts as 0 at a root of N below this times the size of its terms.
 FLAT = 1e-12
 #: Steps of Newton's iteration; it has settled where the last is shorter than this, in windows, and
@@ -82,6 +84,7 @@ def find_interiors(cells: AcrossCells, tables: Tables) -> Interiors:
     double, double_t = _double_roots(q[2], slope_terms[2])
     double &= ~flat
     _set_fifth_roots(q, double, double_t, vanishes, t, rising)
+    double &= np.abs(double_t) < 1.0 - NEAR_END
     row, cell = np.nonzero(~np.isnan(t))
     index = np.where(rising[row, cell], 1, -1)
     t = t[row, cell]
@@ -145,13 +148,13 @@ def _set_fifth_roots(
 
 
 def _double_roots(q2: Array, size: Array) -> tuple[Flags, Array]:
-    """Whether q2 (3, F), nowhere negative, is 0 at some |t| < 1, and there."""
+    """Whether q2 (3, F), nowhere negative, is 0 at some |t| < `NEARBY`, and there."""
     c0, c1, c2 = q2
     curved = c2 > DOUBLE * size
     safe = np.where(curved, c2, 1.0)
     t = np.where(curved, -c1 / (2.0 * safe), np.nan)
     least = c0 - c1 * c1 / (4.0 * safe)
-    return curved & (np.abs(t) < 1.0 - NEAR_END) & (least <= DOUBLE * size), t
+    return curved & (np.abs(t) < NEARBY) & (least <= DOUBLE * size), t
 
 
 def _level_lines(

@@ -143,6 +143,22 @@ def test_the_audit_of_wider_nets_that_were_wrong_once(seed: int) -> None:
     check_audit(examine_across(random_across_slice(seed, widest=4), WINDOW))
 
 
+@pytest.mark.parametrize("reach", [10.0, 100.0, 1000.0])
+@pytest.mark.parametrize("seed", [60002, 60003, 60019, 60022, 60039])
+def test_windows_far_larger_than_what_is_in_them(seed: int, reach: float) -> None:
+    """With E as a table about one place, and distances in windows, each of these failed once."""
+    window = Window(-1.5 * reach, 2.0 * reach, -reach, 1.25 * reach)
+    check_audit(examine_across(random_across_slice(seed), window))
+
+
+@pytest.mark.parametrize("seed", [60002, 60003, 60004, 60014, 60018, 60024])
+def test_inputs_a_million_times_larger(seed: int) -> None:
+    slice = random_across_slice(seed)
+    data = dataclasses.replace(slice.objective.data, inputs=1e6 * slice.objective.data.inputs)
+    objective = dataclasses.replace(slice.objective, data=data)
+    check_audit(examine_across(dataclasses.replace(slice, objective=objective), WINDOW))
+
+
 def test_a_saddle_where_e_is_nearly_level_along_v() -> None:
     """E_vv is 4e-10 there: the root of N gives v no better than to the size of the window."""
     exact = examine_across(small_across_slice(695), Window())
@@ -479,7 +495,7 @@ def test_a_missing_kink_is_disputed(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = points_module.find_across_cells(blind, WINDOW)
     seeing = dataclasses.replace(cells.frame, slice=slice)
     other = dataclasses.replace(cells, frame=seeing)
-    monkeypatch.setattr(points_module, "find_across_cells", lambda *a: other)
+    monkeypatch.setattr(points_module, "find_across_cells", lambda *a, **k: other)
     audit = examine_across(slice, WINDOW).audit
     assert audit.disputed > 0
     assert not audit.complete

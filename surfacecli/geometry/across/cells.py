@@ -112,14 +112,15 @@ class AcrossCells:
 
 
 def find_across_cells(
-    slice: Slice, window: Window, progress: Progress | None = None
+    slice: Slice, window: Window, progress: Progress | None = None, graded: bool = False
 ) -> AcrossCells:
     """All cells of a window of an across-layers slice of a piecewise-linear net.
 
-    `progress` is called with the strips done and their total. Raises `ValueError` where the slice
-    is not across two layers.
+    `progress` is called with the strips done and their total. `graded`: with cells that are very
+    much wider than others cut at lines x = const that are no kinks. Raises `ValueError` where the
+    slice is not across two layers.
     """
-    slabs = find_slabs(make_frame(slice, window), progress)
+    slabs = find_slabs(make_frame(slice, window), progress, graded)
     nodes, gaps = _find_nodes(slabs)
     cell, count = _find_cells(slabs, gaps)
     chains, chain_of = _find_chains(slabs, nodes, cell)
@@ -166,9 +167,7 @@ def _find_nodes(slabs: Slabs) -> tuple[Nodes, Gaps]:
         inside = at_node[gap] > 0 if s == 0 else at_node[gap] < bounds - 1
         patch[s, inside] = _patch_above(slabs, last[s, gap[inside]] - 1)
     outside = (patch < 0).any(axis=0)
-    kink = slabs.strip_edge[at_node[gap]] | outside
-    if slabs.cut is not None:
-        kink |= slabs.cut[at_node[gap]]
+    kink = slabs.strip_edge[at_node[gap]] | slabs.cut[at_node[gap]] | outside
     kink |= slabs.pattern[patch[0]] != slabs.pattern[patch[1]]
     gaps = Gaps(gap, patch, kink)
     alone = _alone(slabs, at_node, first, last, gaps)

@@ -74,7 +74,7 @@ def on_curve(functions: Array, curves: Array) -> Array:
     return np.stack([f0 * d0 - f2 * n0, f0 * d1 + f1 * d0 - f2 * n1 - f3 * n0, f1 * d1 - f3 * n1])
 
 
-def on_curve_size(functions: Array, curves: Array, reach: float) -> Array:
+def on_curve_size(functions: Array, curves: Array, reach: Array) -> Array:
     """The size of the terms of `on_curve` where |x| <= reach."""
     n0, n1, d0, d1 = np.moveaxis(np.abs(curves), -1, 0)
     f0, f1, f2, f3 = np.moveaxis(np.abs(functions), -1, 0)

@@ -113,9 +113,7 @@ def cleaned(tables: Tables, cells: Indices, x: Array, y: Array, scale: Array) ->
     return np.where(np.abs(table) <= most, 0.0, table)
 
 
-def go_round(
-    sectors: Sectors, tables: Tables, x: Array, y: Array, scale: Array
-) -> Rounds:
+def go_round(sectors: Sectors, tables: Tables, x: Array, y: Array, scale: Array) -> Rounds:
     """Put germs and sectors of points (P,) in order round each and count the arcs that fall."""
     point = np.concatenate(sectors.points)
     key, cells = np.concatenate(sectors.keys), np.concatenate(sectors.cells)
@@ -125,7 +123,12 @@ def go_round(
     table[:, 0, 0] = 0.0
     open_ = (signs == 0).any(axis=1) | (table[:, 0, 1] == 0)
     inner = _along_chord(
-        table[open_], side[open_], curves[open_], signs[open_], x[point[open_]], scale[point[open_], 0]
+        table[open_],
+        side[open_],
+        curves[open_],
+        signs[open_],
+        x[point[open_]],
+        scale[point[open_], 0],
     )
     germs = [np.concatenate(part) for part in zip(*sectors.germs, strict=True)]
     at = np.concatenate([germs[0], np.repeat(point[open_], 3)])

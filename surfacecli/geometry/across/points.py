@@ -48,9 +48,14 @@ TOGETHER = 256
 
 @dataclass(frozen=True, eq=False)
 class AcrossExact:
-    """Everything about an across-layers slice: cells, E in them, points, audit, extremes."""
+    """Everything about an across-layers slice: cells, E in them, points, audit, extremes.
+
+    `found` may have its cells cut further, into panels, than `cells` with their `tables`.
+    """
 
     found: Found
+    cells: AcrossCells
+    tables: Tables
     points: tuple[StationaryPoint, ...]
     border: tuple[StationaryPoint, ...]
     audit: Audit
@@ -65,16 +70,9 @@ class AcrossExact:
         with the smallest eigenvalue and diagonal entry; and every smooth stationary point.
         """
         smooth = [(p.u, p.v) for p in self.points if p.support == "cell"]
-        places = [self.cells.inner_points, self.cells.frame.swap(_most_bent_down(self.found))]
+        inner = self.found.cells.inner_points
+        places = [inner, self.cells.frame.swap(_most_bent_down(self.found))]
         return np.concatenate([*places, np.array(smooth).reshape(-1, 2)])
-
-    @property
-    def cells(self) -> AcrossCells:
-        return self.found.cells
-
-    @property
-    def tables(self) -> Tables:
-        return self.found.tables
 
 
 def examine_across(slice: Slice, window: Window, progress: Progress | None = None) -> AcrossExact:
@@ -83,25 +81,52 @@ def examine_across(slice: Slice, window: Window, progress: Progress | None = Non
     The loss must be squares. `progress` is called with the strips done and their total. Raises
     `ValueError` where the slice is not across two layers, or the loss is another.
     """
-    cells = find_across_cells(slice, window, progress)
+    found = _find(find_across_cells(slice, window, progress))
+    points, audit = _read_points(found), Audit(found.index, _disputed(found))
+    if not _is_whole(points, audit):
+        # A window far larger than what is in it: cells cut into panels, the audit as the judge.
+        finer = _find(find_across_cells(slice, window, progress, graded=True))
+        other, judged = _read_points(finer), Audit(finer.index, _disputed(finer))
+        if _is_whole(other, judged):
+            return _read(finer, found.cells, found.tables, other, judged)
+    return _read(found, found.cells, found.tables, points, audit)
+
+
+def _is_whole(points: list[StationaryPoint], audit: Audit) -> bool:
+    """Whether the audit is complete and the points reported carry its whole sum."""
+    return audit.complete and sum(point.index for point in points) == audit.sum
+
+
+def _find(cells: AcrossCells) -> Found:
     tables = make_tables(cells.frame, cells.slabs.inner_points()[cells.largest])
     chains, gaps = find_chain_turns(cells, tables), find_gap_turns(cells, tables)
     spots, pieces = find_spots(cells, tables, chains, gaps)
     inside = find_interiors(cells, tables)
     courses = find_courses(cells, tables, inside)
-    found = Found(cells, tables, chains, gaps, spots, pieces, inside, courses)
-    points = _read_points(found)
-    spots_error = tables.value(found.cell_of_spots, spots.x, spots.y)
-    inside_error = tables.value(inside.cell, inside.x, inside.y)
+    return Found(cells, tables, chains, gaps, spots, pieces, inside, courses)
+
+
+def _read(
+    found: Found,
+    cells: AcrossCells,
+    tables: Tables,
+    points: list[StationaryPoint],
+    audit: Audit,
+) -> AcrossExact:
+    spots, inside = found.spots, found.inside
+    spots_error = found.tables.value(found.cell_of_spots, spots.x, spots.y)
+    inside_error = found.tables.value(inside.cell, inside.x, inside.y)
     places = cells.frame.swap(
         np.stack([np.append(spots.x, inside.x), np.append(spots.y, inside.y)], axis=1)
     )
     values = np.concatenate([spots_error, inside_error])
     return AcrossExact(
         found,
+        cells,
+        tables,
         _sorted([p for p in points if not p.on_border]),
         _sorted([p for p in points if p.on_border]),
-        Audit(found.index, _disputed(found)),
+        audit,
         _lowest(points, places, values),
         _place(places, values, int(values.argmax())),
     )

@@ -7,7 +7,7 @@ where f changes its sign on a curve below or above (roots of quadratics), and th
 zeros meet (quadratics again). What two neighbouring curves of a slab enclose is called a patch.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -28,8 +28,9 @@ Flags = NDArray[np.bool_]
 BOTTOM, TOP = -1, -2
 #: Strips are cut together up to this number of pairs of functions.
 TOGETHER = 1 << 21
-ROOT = 1e-15
-UNSURE = 1e-6
+#: Rounding of a quadratic as a share of its terms, which makes roots unsure, by so much of a slab
+#: at most: a root as near as that to an end of its slab is that end.
+ROOT, UNSURE = 1e-15, 1e-6
 #: A function counts as 0 on a curve below this times the size of its terms.
 ON_CURVE = 1e-13
 
@@ -41,8 +42,9 @@ class Slabs:
     start (S + 1,): where a slab's curves begin. name (C,): what makes a curve, numbers from 0 in
     the order of layers, inputs, units and nodes, or `BOTTOM` or `TOP`.
     strip_edge (S + 1,): whether a bound is a kink from bottom to top. pattern (T,): equal in two
-    patches where all units have the same pieces (random sums). Patches are numbered as the curves
-    below them, leaving out the highest of each slab.
+    patches where all units have the same pieces (random sums). cut (S + 1,): the bounds of panels,
+    stretches of x of which none is very much wider than the next. Patches are numbered as the
+    curves below them, leaving out the highest of each slab.
     """
 
     frame: Frame
@@ -52,7 +54,7 @@ class Slabs:
     name: Indices
     strip_edge: Flags
     pattern: NDArray[np.int64]
-    cut: Flags | None = None
+    cut: Flags = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     @property
     def middle(self) -> Array:
@@ -61,7 +63,7 @@ class Slabs:
     @property
     def farthest(self) -> Array:
         """The largest |x| of each slab."""
-        return np.maximum(np.abs(self.x[:-1]), np.abs(self.x[1:]))
+        return np.asarray(np.maximum(np.abs(self.x[:-1]), np.abs(self.x[1:])))
 
     @cached_property
     def panels(self) -> Array:
@@ -72,10 +74,8 @@ class Slabs:
         """The width of the narrowest panel at each x (k,)."""
         width = np.diff(self.panels)
         last = len(width) - 1
-        left, right = (
-            np.searchsorted(self.panels, x, side=side) - 1 for side in ("left", "right")
-        )
-        return np.minimum(width[left.clip(0, last)], width[right.clip(0, last)])
+        left, right = (np.searchsorted(self.panels, x, side=side) - 1 for side in ("left", "right"))
+        return np.asarray(np.minimum(width[left.clip(0, last)], width[right.clip(0, last)]))
 
     @property
     def counts(self) -> Indices:
@@ -102,10 +102,11 @@ class Slabs:
         return np.stack([x, 0.5 * (low + high)], axis=1)
 
 
-def find_slabs(frame: Frame, progress: Progress | None = None) -> Slabs:
+def find_slabs(frame: Frame, progress: Progress | None = None, graded: bool = False) -> Slabs:
     """All kinks of a window of an across-layers slice of a piecewise-linear net.
 
-    `progress` is called with the strips done and their total.
+    `progress` is called with the strips done and their total. `graded`: with the slabs cut into
+    panels of widths that grow step by step, where windows are far larger than what is in them.
     """
     strips = find_strips(frame)
     network, count = frame.slice.objective.network, len(strips.x) - 1
@@ -119,7 +120,8 @@ def find_slabs(frame: Frame, progress: Progress | None = None) -> Slabs:
         part = _sides(frame, strips.x[first : last + 1], pattern[first:last])
         parts.append(_cut_layers(part, strips.entering[first:last]))
         tell.one_more(last - first)
-    return _grade(_join(frame, parts))
+    slabs = _join(frame, parts)
+    return _grade(slabs) if graded else replace(slabs, cut=slabs.strip_edge)
 
 
 def kink_layers(frame: Frame, name: Indices) -> Indices:
@@ -375,10 +377,14 @@ def _put_between(
 
 #: A slab beside one this many times narrower is cut, at so many widths of that one.
 GRADE, STEP = 100.0, 31.7
+#: A bound as near to such a place as this share of the step to it is taken instead.
+SNAP = 0.6
+#: Slabs narrower than this times |x| are rounding.
 TINY = 1e-9
 
 
 def _grade(slabs: Slabs) -> Slabs:
+    """Slabs with bounds added, or marked, so that next to a narrow panel no far wider one lies."""
     cut = slabs.strip_edge.copy()
     width = np.diff(slabs.x)
     # The bounds beside a slab whose width is as good as rounding stay together.
@@ -404,11 +410,11 @@ def _grade(slabs: Slabs) -> Slabs:
         if not len(start):
             return replace(slabs, cut=cut)
         value = start + step
-        near = np.searchsorted(slabs.x, value)
+        near: Indices = np.searchsorted(slabs.x, value)
         fresh = np.ones(len(value), dtype=bool)
-        for k in (near - 1, near):
-            ok = np.abs(slabs.x[k] - value) < 0.6 * np.abs(step)
-            cut[k[ok]] = True
+        for bound in (near - 1, near):
+            ok = np.abs(slabs.x[bound] - value) < SNAP * np.abs(step)
+            cut[bound[ok]] = True
             fresh &= ~ok
         value = np.unique(value[fresh])
         old, oldcut = slabs.x, cut

@@ -117,7 +117,9 @@ def find_spots(
     _round_nodes(sectors, cells, tables, chains, gaps, nodes, x, y, scale)
     signs = np.where(chains.dip, 1.0, -1.0)
     _round_chains(sectors, cells, tables, ranges[1], chains.chain, signs, x, y, scale)
-    _round_chains(sectors, cells, tables, ranges[2], chain_cuts[0], 0.0 * chain_cuts[1], x, y, scale)
+    _round_chains(
+        sectors, cells, tables, ranges[2], chain_cuts[0], 0.0 * chain_cuts[1], x, y, scale
+    )
     _round_gaps(sectors, gaps, ranges[3], gaps.dip_edge, 1.0)
     _round_gaps(sectors, gaps, ranges[4], gap_cuts[0], 0.0)
     rounds = go_round(sectors, tables, x, y, scale)

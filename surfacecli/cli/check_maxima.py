@@ -113,8 +113,8 @@ def _print_saddles(results: "list[Result]") -> None:
                 result.slice.name,
                 f"{number} of {len(saddles)}",
                 f"{point.error:.6g}",
-                f"{point.u:.6f}",
-                f"{point.v:.6f}",
+                f"{point.u:z.6f}",
+                f"{point.v:z.6f}",
                 curvature,
                 "" if along is None else f"({along[0]:.4f}, {along[1]:.4f})",
             )
@@ -165,8 +165,8 @@ def _print_verdicts(study: "Study", results: "list[Result]") -> None:
                 result.slice.name,
                 words,
                 f"{point.error:.6g}",
-                f"{point.u:.6f}",
-                f"{point.v:.6f}",
+                f"{point.u:z.6f}",
+                f"{point.v:z.6f}",
             )
     if maxima.row_count:
         print_table(maxima)

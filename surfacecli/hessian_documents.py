@@ -55,10 +55,23 @@ def layer_document(layer: LayerCurvature) -> Document:
 def hessian_document(
     hessians: Hessians, exchanged: Sequence[Exchanged], figures: Iterable[str]
 ) -> Document:
-    """The whole of `hessian --json`."""
+    """The whole of `hessian --json`.
+
+    `one_sided`, of a layer, of its `pre_activations` and of `full`, is true where a pre-activation,
+    in this layer or above, is on a node: all that is told of that Hessian, `psd` included, is made
+    with the slope to the left of the node (0 for relu at 0), and on the other side it may differ.
+    `on_node` counts the pairs of data point and unit of the layer itself that its weights could
+    move off the node. `at` is null at the net's own weights; its `in_window` is false where the
+    point is outside the preset's window.
+    """
     at: Document | None = None
     if hessians.slice is not None and hessians.at is not None:
-        at = {"slice": hessians.slice.name, "u": hessians.at[0], "v": hessians.at[1]}
+        at = {
+            "slice": hessians.slice.name,
+            "u": hessians.at[0],
+            "v": hessians.at[1],
+            "in_window": hessians.in_window,
+        }
     layers = []
     for layer, units, difference in zip(
         hessians.layers, hessians.units, hessians.differences, strict=True
@@ -69,7 +82,10 @@ def hessian_document(
                 **layer_document(layer),
                 "reason": layer.reason,
                 "transfer": transfer.name,
-                "pre_activations": spectrum_document(layer.pre_activations),
+                "pre_activations": {
+                    **spectrum_document(layer.pre_activations),
+                    "one_sided": layer.layer in hessians.inner_one_sided,
+                },
                 "gauss_newton": {
                     **spectrum_document(layer.gauss_newton),
                     "difference": difference.size,
@@ -77,6 +93,7 @@ def hessian_document(
                 },
                 "units": units_document(units),
                 "on_node": layer.on_node,
+                "one_sided": layer.layer in hessians.one_sided,
             }
         )
     return {
@@ -112,6 +129,7 @@ def _full_document(hessians: Hessians) -> Document:
         "smallest_eigenvalue": None,
         "largest_eigenvalue": None,
         "eigenvalues": None,
+        "one_sided": not hessians.smooth,
     }
     if hessians.full is not None:
         document |= {

@@ -8,6 +8,7 @@ from surfacecli.figures import curvature as figures
 from surfacecli.hessians import FULL, Exchanged, Hessians, signed_parts
 from surfacecli.network.curvature import LayerCurvature, Rank, Spectrum
 from surfacecli.pictures import preset_line, versions
+from surfacecli.reading.problems import in_words
 
 
 def where_words(hessians: Hessians) -> str:
@@ -21,6 +22,7 @@ def where_words(hessians: Hessians) -> str:
 def spectra_picture(hessians: Hessians) -> figures.SpectraPicture:
     """The spectra of the layers, of all layers together where they are held, and the units."""
     weights, inner, remarks = [], [], []
+    sided = sided_words(hessians)
     for layer in hessians.layers:
         name = f"layer {layer.layer}"
         transfer = hessians.network.transfers[layer.layer - 1].name
@@ -32,11 +34,11 @@ def spectra_picture(hessians: Hessians) -> figures.SpectraPicture:
         weights.append(_drawn("all layers together", hessians.full, None))
     else:
         remarks.append(f"all layers together: {hessians.weights:,} weights, {FULL:,} are held")
-    if hessians.on_node:
-        remarks.append(node_words(hessians.on_node))
+    if not hessians.smooth:
+        remarks.append(node_words(hessians))
     return figures.SpectraPicture(
         title=hessians.preset.title,
-        heading=f"Hessians {where_words(hessians)}",
+        heading=f"Hessians {where_words(hessians)}" + (f", {sided}" if sided else ""),
         weights=weights,
         pre_activations=inner,
         units=[
@@ -49,10 +51,28 @@ def spectra_picture(hessians: Hessians) -> figures.SpectraPicture:
     )
 
 
-def node_words(count: int) -> str:
+def node_words(hessians: Hessians) -> str:
     """What is true at a point on a node."""
+    count = sum(hessians.on_node)
     pairs = "1 pair" if count == 1 else f"{count:,} pairs"
     return f"{pairs} of data point and unit on a node, where the slope to its left counts"
+
+
+def sided_words(hessians: Hessians) -> str:
+    """Which Hessians are one-sided: 'one-sided over the weights of layer 1', or '' for none."""
+    parts = []
+    outer = _layers(hessians.one_sided)
+    if not hessians.smooth:
+        outer = " and ".join(part for part in (outer, "of all layers together") if part)
+        parts.append(f"the weights {outer}")
+    if hessians.inner_one_sided:
+        parts.append(f"the pre-activations {_layers(hessians.inner_one_sided)}")
+    return f"one-sided over {', and over '.join(parts)}" if parts else ""
+
+
+def _layers(numbers: Sequence[int]) -> str:
+    """'of layers 1 and 2'."""
+    return f"of layer{'s' * (len(numbers) > 1)} {in_words(numbers, 'and')}" if numbers else ""
 
 
 def _drawn(title: str, spectrum: Spectrum, gauss_newton: Spectrum | None) -> figures.Spectrum:
@@ -76,10 +96,12 @@ def _drawn(title: str, spectrum: Spectrum, gauss_newton: Spectrum | None) -> fig
 def depth_picture(hessians: Hessians, exchanged: Sequence[Exchanged]) -> figures.DepthPicture:
     """Rank and trace against depth, the transfer function exchanged."""
     count = len(hessians.preset.objective.data)
+    kinked = [o.name for o in exchanged if any(layer.on_node for layer in o.layers)]
+    sided = f"; one-sided, at a kink, with {in_words(kinked, 'and')}" if kinked else ""
     return figures.DepthPicture(
         title=hessians.preset.title,
         heading=f"Curvature against depth {where_words(hessians)}, with the transfer function "
-        "exchanged",
+        f"exchanged{sided}",
         curves=[_curve(other, count) for other in exchanged],
         provenance=preset_line(hessians.preset, hessians.slice),
     )

@@ -18,8 +18,9 @@ from surfacecli.network.curvature import (
     full_trace,
 )
 from surfacecli.network.curvature.examine import WIDE
+from surfacecli.network.curvature.matrices import ALL, measure_matrix
 from surfacecli.network.curvature.outer import DENSE
-from surfacecli.network.curvature.spectrum import count_nonzero, eigenvalues_of, spectrum_from
+from surfacecli.network.curvature.spectrum import spectrum_from
 from surfacecli.network.data import Objective
 from surfacecli.network.difference import Difference, gauss_newton_difference
 from surfacecli.network.model import Network
@@ -29,7 +30,7 @@ from surfacecli.presets import Preset
 from surfacecli.study import TOO_HIGH, check_layer
 
 #: The most weights of a net of which the eigenvalues of all layers together are found.
-FULL = 1500
+FULL = ALL
 #: The most points of a slice at which layer Hessians are quoted.
 QUOTED = 100
 #: Multiplications (see `count_work`) that quoting and exchanging transfer functions may take, and
@@ -44,8 +45,10 @@ class Hessians:
     `slice` and `at` (u, v) say where, None at the net's own weights; `network` is the net there.
     `layers` are those asked for, `units` and `differences` (Gauss-Newton from the Hessian) theirs.
     `trace` is that of the Hessian over the `weights` of all layers; `full` its spectrum, None
-    beyond `FULL` weights. All is over the weights: biases are held. `on_node` counts the pairs of
-    data point and unit, in any layer, on a node: there the Hessians are those of one side.
+    beyond `FULL` weights. All is over the weights: biases are held. `on_node` (L,) counts, for each
+    layer of the net, the pairs of data point and unit on a node off which the layer's weights could
+    move them, `at_node` (L,) all pairs on a node. A Hessian on a node is one-sided: it is made with
+    the slope to the left.
     """
 
     preset: Preset
@@ -57,11 +60,35 @@ class Hessians:
     differences: tuple[Difference, ...]
     trace: float
     full: Spectrum | None
-    on_node: int
+    on_node: tuple[int, ...]
+    at_node: tuple[int, ...]
 
     @property
     def weights(self) -> int:
         return sum(W.size for W in self.network.weights)
+
+    @property
+    def one_sided(self) -> tuple[int, ...]:
+        """Those of `layers` whose Hessian is one-sided: a pair of them or above is `on_node`."""
+        return tuple(n.layer for n in self.layers if any(self.on_node[n.layer - 1 :]))
+
+    @property
+    def inner_one_sided(self) -> tuple[int, ...]:
+        """Those whose Hessian over the pre-activations is: a pair of them or above is `at_node`."""
+        return tuple(n.layer for n in self.layers if any(self.at_node[n.layer - 1 :]))
+
+    @property
+    def smooth(self) -> bool:
+        """Whether no h is on a node: then the Hessian over all weights is two-sided too."""
+        return not any(self.on_node)
+
+    @property
+    def in_window(self) -> bool:
+        """Whether `at` is inside the preset's window; True at the net's own weights."""
+        if self.at is None:
+            return True
+        (u, v), window = self.at, self.preset.window
+        return window.u0 <= u <= window.u1 and window.v0 <= v <= window.v1
 
     @property
     def negative(self) -> int:
@@ -89,12 +116,14 @@ def examine_hessians(
     check_height(objective, network)
     layers = examine_layers(objective, network, chosen)
     weights = sum(W.size for W in network.weights)
+    passes = backpropagate(objective, network)
     full = None
     if weights <= FULL:
         H = full_hessian(objective, network)
-        values = eigenvalues_of(H)
-        rank = count_nonzero(values)
-        full = spectrum_from(values, float(np.trace(H)), Rank(rank, rank), weights)
+        found = measure_matrix(H, definite=False)
+        assert found.eigenvalues is not None  # up to ALL rows they are
+        rank = Rank(found.rank, found.rank)
+        full = spectrum_from(found.eigenvalues, float(np.trace(H)), rank, weights)
     return Hessians(
         preset,
         slice,
@@ -105,7 +134,11 @@ def examine_hessians(
         tuple(gauss_newton_difference(objective, n, network) for n in chosen),
         full_trace(objective, network),
         full,
-        sum(backpropagate(objective, network).on_node),
+        passes.on_node,
+        tuple(
+            sum(int((h == node).sum()) for node in f.nodes or ())
+            for f, h in zip(network.transfers, passes.pre_activations, strict=True)
+        ),
     )
 
 

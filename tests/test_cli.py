@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from surfacecli.cli import surface
 
@@ -20,21 +20,6 @@ slices:
   E12: {u: 1, v: 2}
 resolution: 9
 """
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(surface, [*arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == status, (result.stdout, result.stderr)
-        assert "Traceback" not in result.output
-        return result
-
-    return call
 
 
 @pytest.fixture

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from oracles import slice_error_by_loops
 
 from surfacecli import make_study
-from surfacecli.cli import surface
 from surfacecli.figures import read_provenance
 from surfacecli.geometry.exact.points import examine_cells
 from surfacecli.geometry.missed import find_missed
@@ -32,20 +30,9 @@ resolution: [13, 9]
 """
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def tiny(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
-
-    def call(*arguments: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(surface, [*arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == status, (result.stdout, result.stderr)
-        assert "Traceback" not in result.output
-        return result
-
-    return call
 
 
 # audit

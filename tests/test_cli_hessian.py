@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from surfacecli import hessians as module
-from surfacecli.cli import surface
 from surfacecli.figures import read_provenance
 from surfacecli.hessians import examine_hessians
 from surfacecli.network.curvature import layer_hessian
@@ -27,21 +26,10 @@ resolution: [13, 9]
 """
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def presets(tmp_path: Path) -> None:
     for name, transfer in (("tiny", "relu"), ("bent", "tanh"), ("linear", "identity")):
         (tmp_path / f"{name}.yaml").write_text(TINY.replace("TRANSFER", transfer))
-
-    def call(*arguments: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(surface, [*arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == status, (result.stdout, result.stderr)
-        assert "Traceback" not in result.output
-        return result
-
-    return call
 
 
 def rows(result: Result) -> list[list[str]]:
@@ -86,6 +74,7 @@ def test_the_document(run):
     exchanged = {other["transfer"]: other["layers"] for other in document["exchanged"]}
     assert list(exchanged) == ["relu", "leaky_relu", "tanh"]
     for mine, other in zip(document["layers"], exchanged["relu"], strict=True):
+        assert mine["pre_activations"].pop("one_sided") is False
         assert other == {key: mine[key] for key in other}
     assert document["figures"] == ["outputs/tiny-hessian.png", "outputs/tiny-depth.png"]
     for file in document["figures"]:
@@ -144,7 +133,7 @@ def test_a_bent_net_is_not_positive(run):
 def test_one_layer_at_a_point_of_a_slice(run):
     arguments = ("hessian", "tiny.yaml", "--layer", "2", "--slice", "E1", "--at", "0.4,-0.3")
     document = json.loads(run(*arguments, "--figures", "spectra", "--json").stdout)
-    assert document["at"] == {"slice": "E1", "u": 0.4, "v": -0.3}
+    assert document["at"] == {"slice": "E1", "u": 0.4, "v": -0.3, "in_window": True}
     (layer,) = document["layers"]
     preset = load_preset("tiny.yaml")
     network = preset.slices["E1"].network_at(0.4, -0.3)
@@ -154,7 +143,7 @@ def test_one_layer_at_a_point_of_a_slice(run):
     assert layer["trace"] != pytest.approx(np.trace(layer_hessian(preset.objective, 2)))
     assert document["figures"] == ["outputs/tiny-E1-hessian.png"]
     provenance = read_provenance(Path(document["figures"][0]))
-    assert provenance["at"] == document["at"]
+    assert provenance["at"] == {"slice": "E1", "u": 0.4, "v": -0.3}
     assert provenance["layers"] == [2]
     assert "at u = 0.4, v = -0.3 of slice E1" in run(*arguments, "--figures", "none").stdout
 
@@ -164,9 +153,36 @@ def test_a_point_on_a_node_is_said(run):
     text = re.sub(r"\s+", " ", run(*arguments).stdout)
     # W1 = 0 and the biases are not: no h is on a node, though W2 = 0 leaves no curvature.
     assert "not smooth here" not in text
+    assert "one-sided" not in text
     Path("bare.yaml").write_text(Path("tiny.yaml").read_text().replace("biases: true", ""))
-    text = run("hessian", "bare.yaml", *arguments[2:]).stdout
-    assert "not smooth here: 9 pairs of data point and unit on a node" in text
+    result = run("hessian", "bare.yaml", *arguments[2:])
+    assert result.stdout.startswith(
+        "not smooth here: 9 pairs of data point and unit on a node, where the slope to its left "
+        "counts.\nThe Hessian is one-sided over the weights of layer 1 and of all layers together, "
+        "and over the pre-activations of layer 1: on the other side"
+    )
+    # The output layer is linear: its Hessian has both sides.
+    sides = [r[-2:] if r[0] in ("1", "2") else r[-1:] for r in rows(result) if "weights" in r[1:3]]
+    assert sides == [["one-sided", "0"], ["yes", "0"], ["one-sided"]]
+    assert "layer 1: one-sided, and on that side positive semi-definite" in result.stdout
+    assert "layer 2: positive semi-definite" in result.stdout
+    assert "all layers: one-sided, and on that side 0 of 9" in result.stdout
+    document = json.loads(run("hessian", "bare.yaml", *arguments[2:], "--json").stdout)
+    assert [layer["one_sided"] for layer in document["layers"]] == [True, False]
+    inner = [layer["pre_activations"]["one_sided"] for layer in document["layers"]]
+    assert inner == [True, False]
+    assert document["full"]["one_sided"] is True
+    assert json.loads(run(*arguments, "--json").stdout)["full"]["one_sided"] is False
+
+
+def test_a_point_outside_the_window_is_noted(run):
+    arguments = ("hessian", "tiny.yaml", "--slice", "E1", "--at", "2.5,0", "--figures", "none")
+    assert run(*arguments).stderr == (
+        "surface: note: 2.5,0 is outside the window of slice E1, -1:2,-1.5:1\n"
+    )
+    assert run(*arguments, "-q").stderr == ""
+    assert json.loads(run(*arguments, "--json").stdout)["at"]["in_window"] is False
+    assert run(*arguments[:5], "2,-1.5", *arguments[6:]).stderr == ""
 
 
 def test_which_figures(run, tmp_path, monkeypatch):

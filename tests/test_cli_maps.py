@@ -2,13 +2,12 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from surfacecli import mapping
-from surfacecli.cli import surface
 from surfacecli.figures import read_provenance
 
 TINY = """
@@ -23,18 +22,9 @@ figure: {style: post}
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
+def run(run, tmp_path: Path):
     (tmp_path / "tiny.yaml").write_text(TINY)
-
-    def call(*arguments: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(surface, ["plot", "tiny.yaml", *arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == status, (result.stdout, result.stderr)
-        return result
-
-    return call
+    return partial(run, "plot", "tiny.yaml")
 
 
 def test_a_map_of_each_slice(run, tmp_path):

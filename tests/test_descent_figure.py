@@ -2,17 +2,16 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path as FilePath
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.art3d import Line3D
 
-from surfacecli.cli import surface
 from surfacecli.descents import descend_result
 from surfacecli.errors import SurfaceError
 from surfacecli.figures import draw_panel, draw_surface, encode_figure, read_provenance
@@ -174,15 +173,8 @@ def test_starts_of_a_result(result: StudyResult) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(surface, ["plot", "plateau", "--resolution", "9", *arguments])
-        assert result.exit_code == status, (result.stdout, result.stderr)
-        return result
-
-    return call
+def run(run):
+    return partial(run, "plot", "plateau", "--resolution", "9")
 
 
 def test_plot_descend(run, tmp_path: FilePath) -> None:

@@ -150,7 +150,7 @@ def test_what_has_no_direction() -> None:
     top = top_eigenvectors(single, 1, 3)
     np.testing.assert_allclose(top.values, [8.0, 2.0, 0.0], atol=1e-14)
     np.testing.assert_allclose(top.direction(1), [[0.0, 1.0, 0.0]], atol=1e-14)
-    with pytest.raises(NoDirectionError, match=r"eigenvalue 3 of .* is 0; only the first 2"):
+    with pytest.raises(NoDirectionError, match=r"eigenvalue 3 .* is 0; only the first 2 are above"):
         top.direction(3)
     with pytest.raises(NoDirectionError, match="there is no eigenvalue 4 of 3 weights"):
         top_eigenvectors(single, 1, 4).direction(4)
@@ -160,7 +160,7 @@ def test_what_has_no_direction() -> None:
         with pytest.raises(NoDirectionError, match=f"eigenvalues {pair} of the Hessian are equal"):
             double.direction(number)
     flat = plain([[0.0, 0.0]], [[1.0]])
-    with pytest.raises(NoDirectionError, match="is 0; so is the largest"):
+    with pytest.raises(NoDirectionError, match=r"no eigenvalue above 0 .*; take other weights, or"):
         top_eigenvectors(flat, 1, 1).direction(1)
     with pytest.raises(NoDirectionError, match="the gradient is 0"):
         gradient_direction(flat, [1])
@@ -367,6 +367,31 @@ def test_equal_eigenvalues_are_no_directions(write: Write) -> None:
     problem = problem_of(source)
     assert "slices.a.directions.hessian.2: layer 2: eigenvalues 1 and 2 of the Hessian" in problem
     assert "are equal" in problem
+
+
+@pytest.mark.parametrize(
+    ("directions", "key", "what"),
+    [
+        ("{hessian: [1, 2]}", ".hessian", "the Hessian has no eigenvalue above 0 at"),
+        ("{u: gradient, v: gradient}", "", "the gradient is 0 at"),
+    ],
+)
+def test_where_nothing_is_marked_out_one_message_says_what_to_do(
+    tmp_path: Path, write: Write, directions: str, key: str, what: str
+) -> None:
+    """All hidden units dead: E is constant around the network's weights."""
+    np.savez(
+        tmp_path / "dead.npz",
+        W1=np.ones((3, 2)),
+        b1=np.full(3, -100.0),
+        W2=np.ones((1, 3)),
+        b2=np.zeros(1),
+    )
+    net = "network: {weights: {file: dead.npz}, transfer: [relu, identity], biases: true}\n"
+    net += "data: {samples: 9}\n"
+    problem = problem_of(write(f"  a: {{layer: 1, directions: {directions}}}\n", net))
+    assert f": slices.a.directions{key}: layer 1: {what} the network's weights" in problem
+    assert problem.endswith("take other weights, or directions: {seed: 1}")
 
 
 def test_what_is_wrong_elsewhere_hides_no_direction(write: Write) -> None:

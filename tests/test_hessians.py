@@ -17,7 +17,9 @@ from surfacecli import hessians as module
 from surfacecli.errors import SurfaceError
 from surfacecli.geometry.slices import make_slice
 from surfacecli.geometry.stationary import StationaryPoint
+from surfacecli.hessian_pictures import depth_picture, sided_words, spectra_picture
 from surfacecli.hessians import (
+    FULL,
     count_work,
     examine_hessians,
     exchange_transfers,
@@ -27,7 +29,8 @@ from surfacecli.hessians import (
     trace_words,
 )
 from surfacecli.network import difference
-from surfacecli.network.curvature import Rank
+from surfacecli.network.curvature import Rank, full_hessian
+from surfacecli.network.curvature.matrices import ALL, measure_matrix
 from surfacecli.network.curvature.spectrum import spectrum_from
 from surfacecli.network.data import Objective
 from surfacecli.network.difference import Difference, gauss_newton_difference
@@ -107,7 +110,8 @@ def test_against_differences(tmp_path, transfer, loss, at):
     assert found.trace == pytest.approx(np.trace(H), abs=2e-6 * scale)
     assert found.trace == pytest.approx(sum(layer.trace for layer in found.layers), rel=1e-12)
     assert found.weights == len(H)
-    assert found.on_node == 0
+    assert found.smooth
+    assert found.one_sided == found.inner_one_sided == ()
     start = 0
     for layer in found.layers:
         size = layer.size
@@ -209,8 +213,33 @@ def test_a_point_on_nodes_is_counted():
     preset = load_preset("post")
     found = examine_hessians(preset, None, preset.slices["E1"], (0.0, 0.0))
     # With W1 = 0 every hidden h is on its node; what lies behind dead units cannot leave it.
-    assert found.on_node == 10 * 10
-    assert examine_hessians(preset, 2, preset.slices["E1"], (0.0, 0.0)).on_node == 100
+    assert found.on_node == (10 * 10, 0)
+    assert found.at_node == (10 * 10, 10 * 10)
+    assert (found.one_sided, found.inner_one_sided) == ((1,), (1, 2))
+    assert sided_words(found) == (
+        "one-sided over the weights of layer 1 and of all layers together, "
+        "and over the pre-activations of layers 1 and 2"
+    )
+    second = examine_hessians(preset, 2, preset.slices["E1"], (0.0, 0.0))
+    assert second.on_node == (100, 0)
+    assert sided_words(second) == (
+        "one-sided over the weights of all layers together, and over the pre-activations of layer 2"
+    )
+    picture = spectra_picture(second)
+    assert picture.heading == f"Hessians at u = 0, v = 0 of slice E1, {sided_words(second)}"
+    exchanged = exchange_transfers(preset, found.network)
+    heading = depth_picture(found, exchanged).heading
+    assert heading.endswith("exchanged; one-sided, at a kink, with relu and leaky_relu")
+
+
+def test_all_layers_together_are_measured_like_one_layer(tmp_path):
+    found = examine_hessians(preset_of(tmp_path, "tanh"))
+    H = full_hessian(found.preset.objective)
+    measured = measure_matrix(H, definite=False)
+    assert found.full is not None
+    assert found.full.rank == Rank(measured.rank, measured.rank)
+    np.testing.assert_array_equal(found.full.eigenvalues, measured.eigenvalues)
+    assert len(H) <= FULL <= ALL  # beyond ALL the eigenvalues are not held
 
 
 def test_refusals(tmp_path):

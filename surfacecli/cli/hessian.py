@@ -67,7 +67,8 @@ def hessian(
     For every layer the Hessian over its weights and the one over its pre-activations: rank, extreme
     eigenvalues, trace, whether it is positive semi-definite and why, and how far the Gauss-Newton
     matrix is from it; for all layers together the trace and, up to 1500 weights, the eigenvalues.
-    At the net's own weights, or at a point of a slice. Biases are held.
+    At the net's own weights, or at a point of a slice. Biases are held. At a kink, where a
+    pre-activation is on a node, the Hessian is one-sided; that is said first, and for each layer.
 
     Writes PRESET-hessian.png, the eigenvalues and where the data sit, and PRESET-depth.png, rank
     and trace against depth with relu, leaky_relu and tanh in the same net.
@@ -83,6 +84,8 @@ def hessian(
     if not quiet:
         _announce(source, layer)
     hessians = examine_hessians(source, layer, chosen, at)
+    if not quiet and not hessians.in_window:
+        _note_outside(hessians)
     exchanged = _exchange(hessians, wanted, quiet)
     drawn = _draw(hessians, exchanged, wanted, size or source.size)
     files = _write(hessians, drawn, size or source.size, file_format, output, force)
@@ -105,6 +108,18 @@ def _announce(preset: "Preset", layer: int | None) -> None:
     seconds = count_work(preset.objective, choose_layers(preset, layer)) / PER_SECOND
     if seconds > LONG:
         click.echo(f"surface: large layers, perhaps {seconds:.0f} s", err=True)
+
+
+def _note_outside(hessians: "Hessians") -> None:
+    """Say that the point is not one of those that the slice's figures show."""
+    assert hessians.slice is not None
+    assert hessians.at is not None
+    (u, v), window = hessians.at, hessians.preset.window
+    click.echo(
+        f"surface: note: {u:g},{v:g} is outside the window of slice {hessians.slice.name}, "
+        f"{window.u0:g}:{window.u1:g},{window.v0:g}:{window.v1:g}",
+        err=True,
+    )
 
 
 def _exchange(hessians: "Hessians", wanted: str | None, quiet: bool) -> "tuple[Exchanged, ...]":

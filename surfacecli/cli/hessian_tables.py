@@ -3,14 +3,22 @@
 import click
 
 from surfacecli.cli.console import make_table, print_table
-from surfacecli.hessian_pictures import node_words, where_words
+from surfacecli.hessian_pictures import node_words, sided_words, where_words
 from surfacecli.hessians import FULL, Hessians, theorem_holds
 from surfacecli.network.curvature import Spectrum
 from surfacecli.network.curvature.spectrum import zero_below
 
+#: What stands for PSD where the Hessian is that of one side of a kink.
+ONE_SIDED = "one-sided"
+
 
 def print_hessians(hessians: Hessians) -> None:
-    """The Hessians, the units, and what follows, in words."""
+    """What is one-sided, the Hessians, the units, and what follows, in words."""
+    if not hessians.smooth:
+        click.echo(f"not smooth here: {node_words(hessians)}.")
+    if sided := sided_words(hessians):
+        click.echo(f"The Hessian is {sided}: on the other side of the node it may differ.")
+        click.echo()
     _print_layers(hessians)
     _print_units(hessians)
     _print_answers(hessians)
@@ -32,31 +40,33 @@ def _print_layers(hessians: Hessians) -> None:
         title=f"{preset.name}: {preset.title}, {where_words(hessians)}",
     )
     for layer, difference in zip(hessians.layers, hessians.differences, strict=True):
-        for what, spectrum in (
-            ("weights", layer.weights),
-            ("pre-activations", layer.pre_activations),
+        for what, spectrum, sided in (
+            ("weights", layer.weights, hessians.one_sided),
+            ("pre-activations", layer.pre_activations, hessians.inner_one_sided),
         ):
             least = "" if difference.converged else ">= "
             off = f"{least}{difference.size:.4g}" if spectrum is layer.weights else ""
             number = str(layer.layer) if spectrum is layer.weights else ""
-            table.add_row(number, what, *_cells(spectrum), off)
+            table.add_row(number, what, *_cells(spectrum, layer.layer in sided), off)
     if hessians.full is not None:
-        table.add_row("all", "weights", *_cells(hessians.full), "")
+        table.add_row("all", "weights", *_cells(hessians.full, not hessians.smooth), "")
     else:
-        blank = [""] * 4
+        blank, psd = [""] * 4, "" if hessians.smooth else ONE_SIDED
         table.add_row(
-            "all", "weights", f"{hessians.weights:,}", *blank, f"{hessians.trace:.6g}", "", ""
+            "all", "weights", f"{hessians.weights:,}", *blank, f"{hessians.trace:.6g}", psd, ""
         )
     print_table(table)
 
 
-def _cells(spectrum: Spectrum) -> tuple[str, ...]:
+def _cells(spectrum: Spectrum, one_sided: bool) -> tuple[str, ...]:
     """Size, rank, zero curvature, extreme eigenvalues, trace, PSD in words."""
     low, high = spectrum.smallest_eigenvalue, spectrum.largest_eigenvalue
     zero = zero_below(spectrum.size, max(abs(low), abs(high)))
     least, most = ("", "") if spectrum.converged else ("<= ", ">= ")
     more = "" if spectrum.rank.exact else ">= "
     psd = {True: "yes", False: "no", None: "not known"}[spectrum.psd]
+    if one_sided:
+        psd = ONE_SIDED
     return (
         f"{spectrum.size:,}",
         str(spectrum.rank),
@@ -99,12 +109,13 @@ def _print_answers(hessians: Hessians) -> None:
         }[layer.psd]
         must = not layer.bent and layer.convex
         link = ", because" if must or layer.psd is False else " here, though"
+        if layer.layer in hessians.one_sided:
+            psd = f"one-sided, and on that side {psd}"
         groups.setdefault(f"{psd}{link} {layer.reason}", []).append(str(layer.layer))
     for words, layers in groups.items():
         click.echo(f"layer{'s' * (len(layers) > 1)} {', '.join(layers)}: {words}.")
-    click.echo(f"all layers: {_all_words(hessians)}.")
-    if hessians.on_node:
-        click.echo(f"not smooth here: {node_words(hessians.on_node)}.")
+    side = "" if hessians.smooth else "one-sided, and on that side "
+    click.echo(f"all layers: {side}{_all_words(hessians)}.")
 
 
 def _all_words(hessians: Hessians) -> str:

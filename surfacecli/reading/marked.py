@@ -60,7 +60,7 @@ def marked_directions(
     marked: dict[str, Marked], moved: Moved, objective: Objective, ledger: Ledger
 ) -> Along | None:
     """U and V at the network's own weights, each of norm 1; None where the ledger says why."""
-    before = len(ledger.problems)
+    failures: list[tuple[KeyPath, str]] = []
     tops: dict[int, TopEigenvectors] = {}
     along: Along = {}
     for axis, m in marked.items():
@@ -78,8 +78,14 @@ def marked_directions(
             along[axis] = {layer: tops[layer].direction(m.number)}
         except NoDirectionError as error:
             words = f"layer{'s' * (len(layers) > 1)} {in_words(layers, 'and')}"
-            ledger.note(m.path, f"{words}: {error}")
-    if len(ledger.problems) > before:
+            failures.append((m.path, f"{words}: {error}"))
+    if len({words for _, words in failures}) < len(failures):  # both for one reason: said once
+        (first, words), (second, _) = failures
+        both = tuple(a for a, b in zip(first, second, strict=False) if a == b)
+        failures = [(both, words)]
+    for path, words in failures:
+        ledger.note(path, words)
+    if failures:
         return None
     if moved["u"] == moved["v"] and _cosine(along["u"], along["v"]) > 1.0 - SAME:
         ledger.note(marked["v"].path, "v comes out along u; a slice needs two directions")

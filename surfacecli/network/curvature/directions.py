@@ -21,6 +21,8 @@ from surfacecli.network.transfers import Array
 EQUAL = 1e-8
 #: A gradient below this, relative to the terms that it is the sum of, is rounding.
 FLAT = 1e-12
+#: What to do where nothing is marked out.
+INSTEAD = " and marks out no direction; take other weights, or directions: {seed: 1}"
 #: Entries within this of the largest one, relative to it, are as large: the first decides the sign.
 TIE = 1e-6
 
@@ -41,7 +43,7 @@ def gradient_direction(objective: Objective, layers: Collection[int]) -> dict[in
     ]
     norm = _norm(gradient.values())
     if norm <= FLAT * _norm(terms):
-        raise NoDirectionError("the gradient is 0 at the network's weights: it has no direction")
+        raise NoDirectionError(f"the gradient is 0 at the network's weights{INSTEAD}")
     return {layer: g / norm for layer, g in gradient.items()}
 
 
@@ -72,8 +74,12 @@ class TopEigenvectors:
         zero = zero_below(self.size, largest)
         if abs(value) <= zero:
             above = int((self.values > zero).sum())
-            rest = f"only the first {above} are above it" if above else "so is the largest"
-            raise NoDirectionError(f"eigenvalue {number} of the Hessian is 0; {rest}")
+            if not above:
+                raise NoDirectionError(
+                    f"the Hessian has no eigenvalue above 0 at the network's weights{INSTEAD}"
+                )
+            first = f"the first {above} are" if above > 1 else "the first is"
+            raise NoDirectionError(f"eigenvalue {number} of the Hessian is 0; only {first} above 0")
         for pair in ((number - 1, number), (number, number + 1)):
             if pair[0] < 1 or pair[1] > len(self.values):
                 continue

@@ -1,5 +1,7 @@
 """The figures of Hessians: what was drawn, and where."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -13,8 +15,8 @@ from surfacecli.figures.curvature import (
     UnitCounts,
 )
 from surfacecli.figures.depth import draw_depth
-from surfacecli.figures.spectra import MOST, draw_spectra
-from surfacecli.figures.theme import COLUMN
+from surfacecli.figures.spectra import MOST, TALL, draw_spectra
+from surfacecli.figures.theme import COLUMN, PAGE
 
 
 def spectrum(title: str, positive: list[float], negative: list[float], size: int) -> Spectrum:
@@ -95,8 +97,19 @@ def test_a_column_is_narrow_and_high(picture):
     figure = draw_spectra(picture, COLUMN)
     assert figure.get_size_inches()[0] == 3.5
     assert len(figure.axes) == 6
-    first, second, together = (axes.get_position() for axes in figure.axes[:3])
-    assert first.y0 == second.y0 > together.y1
+    first, second, together, inner, below, units = (axes.get_position() for axes in figure.axes)
+    # A row for each layer: weights on the left, pre-activations on the right.
+    assert first.y0 == inner.y0 > second.y1
+    assert second.y0 == below.y0 > together.y1 > together.y0 > units.y1
+    assert first.x0 == together.x0 < first.x1 < inner.x0 == below.x0
+    assert [axes.texts[-1].get_text() for axes in figure.axes[:5]] == [
+        "layer 1: tanh\nrank 4 of 6, trace 12.5",
+        "layer 2: identity\nrank 2 of 2, trace 12.5",
+        "all layers together\nrank 3 of 8, trace 25",
+        "layer 1: 3 units\nrank 4 of 12, trace 12.5",
+        "layer 2: 1 unit\nrank 4 of 4, trace 12.5",
+    ]
+    assert figure.axes[0].get_ylim() == figure.axes[2].get_ylim() != figure.axes[3].get_ylim()
     no_overlap(figure)
     curves = [curve("relu", [30.0, 200.0]), curve("tanh", [-3.0, 20.0])]
     figure = draw_depth(DepthPicture("A net", "Curvature against depth", curves), COLUMN)
@@ -159,18 +172,63 @@ def test_no_curvature_at_all_and_what_is_not_held():
     no_overlap(figure)
 
 
-@pytest.mark.parametrize("layers", [1, MOST + 3])
-def test_any_depth_fits_its_page(layers):
+def deep(layers: int) -> SpectraPicture:
+    return SpectraPicture(
+        "A deep net",
+        "Hessians",
+        [spectrum(f"layer {n}: relu", [5.0, 1e-3], [], 1200) for n in range(1, layers + 1)]
+        + [spectrum("all layers together", [5.0, 1e-3], [-2.0], 1400)],
+        [spectrum(f"layer {n}: 90 units", [5.0, 1e-3], [], 9000) for n in range(1, layers + 1)],
+        [UnitCounts(n + 1, 1, 1, 1, 0) for n in range(layers)],
+        samples=100,
+    )
+
+
+@pytest.mark.parametrize(("layers", "drawn"), [(1, 1), (4, 4), (13, 4)])
+def test_a_column_is_no_longer_than_a_page(layers, drawn):
+    figure = draw_spectra(deep(layers), COLUMN)
+    assert figure.get_size_inches()[1] <= TALL
+    # All layers together keep their panel.
+    assert len(figure.axes) == 2 * drawn + 2
+    assert figure.axes[drawn].texts[-1].get_text().startswith("all layers together")
+    said = [text.get_text() for text in figure.texts if "not drawn" in text.get_text()]
+    assert said == (["layers 5 to 13 are not drawn"] if layers > drawn else [])
+    no_overlap(figure)
+
+
+@pytest.mark.parametrize("sheet", [PAGE, COLUMN])
+def test_numbers_below_a_panel_keep_apart(sheet):
+    sizes = [480, 1200, 3600, 90_000, 1_200_000] if sheet is PAGE else [480, 3600, 90_000]
+    spectra = [spectrum("layer 1: relu", [5.0], [], size) for size in sizes]
     figure = draw_spectra(
         SpectraPicture(
-            "A deep net",
-            "Hessians",
-            [spectrum(f"layer {n}: relu", [5.0, 1e-3], [], 1200) for n in range(layers + 1)],
-            [spectrum(f"layer {n}: 90 units", [5.0, 1e-3], [], 9000) for n in range(layers)],
-            [UnitCounts(n + 1, 1, 1, 1, 0) for n in range(layers)],
-            samples=100,
-        )
+            "t",
+            "h",
+            [
+                spectrum("layer 1: relu", [5.0], [], size)
+                for size in sizes[: 5 if sheet is PAGE else 3]
+            ],
+            [
+                spectrum("layer 1: relu", [5.0], [], size)
+                for size in sizes[: 5 if sheet is PAGE else 3]
+            ],
+            [UnitCounts(1, 1, 0, 0, 0)],
+            samples=3,
+        ),
+        sheet,
     )
+    no_overlap(figure)
+    for axes in figure.axes[:-1]:
+        labels = [label for label in axes.get_xticklabels() if label.get_text()]
+        boxes = [label.get_window_extent() for label in labels]
+        assert len(boxes) >= 2
+        for one, other in itertools.pairwise(boxes):
+            assert one.x1 < other.x0
+
+
+@pytest.mark.parametrize("layers", [1, MOST + 3])
+def test_any_depth_fits_its_page(layers):
+    figure = draw_spectra(deep(layers))
     no_overlap(figure)
     shown = min(layers + 1, MOST) + min(layers, MOST) + 1
     assert len(figure.axes) == shown
@@ -201,6 +259,7 @@ def test_depth_has_four_panels_of_curves():
             assert line.get_ydata().tolist() == values[number].tolist()
         assert not axes.collections
     assert figure.axes[3].get_yscale() == "log"
+    assert figure.axes[3].texts[0].get_text() == "trace over the weights\nlogarithmic axis"
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["relu", "tanh"]
     no_overlap(figure)
@@ -212,6 +271,7 @@ def test_a_negative_trace_is_below_zero():
     )
     axes = figure.axes[3]
     assert axes.get_yscale() == "symlog"
+    assert axes.texts[0].get_text().endswith("\nlinear within \N{PLUS-MINUS SIGN}5, log beyond")
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert "0" in labels
     assert any(label.startswith("\N{MINUS SIGN}") for label in labels)
@@ -227,6 +287,7 @@ def test_a_negative_trace_is_below_zero():
 def test_traces_of_zero_alone():
     figure = draw_depth(DepthPicture("A net", "h", [curve("relu", [0.0, 0.0])]))
     assert figure.axes[3].get_ylim()[0] == 0
+    assert figure.axes[3].texts[0].get_text().endswith("\nlinear below 1, log above")
     no_overlap(figure)
 
 

@@ -34,6 +34,7 @@ PANELS = (
     ("rank over the weights", "share of the layer's size"),
     ("trace over the weights", "of the layer's Hessian"),
 )
+TRACE = 3
 #: Colour, marker and its size of the curves by name, and of any other; the small ones lie on top,
 #: so that curves that coincide are all seen.
 LOOKS = {
@@ -70,6 +71,12 @@ def draw_depth(picture: DepthPicture, sheet: Sheet = PAGE) -> Figure:
             axes = figure.add_axes(
                 (left / sheet.width, up / height, wide / sheet.width, HIGH / height)
             )
+            axes.spines[["top", "right"]].set_visible(False)
+            _number_layers(axes, picture.layers)
+            if number == TRACE:
+                what = _draw_traces(axes, picture)
+            else:
+                _draw_shares(axes, picture, number)
             lines = [fit_lines(line, step - 0.05, SMALL, 1)[0] for line in (title, what)]
             axes.text(
                 -LEFT / wide,
@@ -80,12 +87,6 @@ def draw_depth(picture: DepthPicture, sheet: Sheet = PAGE) -> Figure:
                 va="bottom",
                 linespacing=1.25,
             )
-            axes.spines[["top", "right"]].set_visible(False)
-            _number_layers(axes, picture.layers)
-            if number == 3:
-                _draw_traces(axes, picture)
-            else:
-                _draw_shares(axes, picture, number)
         return figure
 
 
@@ -122,8 +123,8 @@ def _draw_shares(axes: Axes, picture: DepthPicture, number: int) -> None:
         _plot(axes, picture.layers, high, curve)
 
 
-def _draw_traces(axes: Axes, picture: DepthPicture) -> None:
-    """On a logarithmic axis; where a trace is not positive, on one that goes through zero."""
+def _draw_traces(axes: Axes, picture: DepthPicture) -> str:
+    """On a logarithmic axis, or one that is linear around 0 where not all are positive; which."""
     traces = np.concatenate([curve.trace for curve in picture.curves])
     sizes = np.abs(traces[traces != 0])
     high = float(np.log10(sizes.max())) if sizes.size else 0.0
@@ -135,14 +136,20 @@ def _draw_traces(axes: Axes, picture: DepthPicture) -> None:
         axes.set_yscale("log")
         axes.set_ylim(10.0 ** (low - pad), 10.0 ** (high + pad))
         ticks = _ticks(low - pad, high + pad)
+        words = "logarithmic axis"
     else:
         start = max(low, high - SIGNED)
         axes.set_yscale("symlog", linthresh=10.0**start)
         ticks = _signed_ticks(traces, start, high)
         axes.set_ylim(-(10.0 ** (high + 0.15)) if traces.min() < 0 else 0.0, 10.0 ** (high + 0.15))
         axes.axhline(0.0, color=GREY, lw=0.6, zorder=1)
+        (bound,) = write_numbers(np.array([float(f"{10.0**start:.2g}")]))
+        words = f"linear below {bound}, log above"
+        if traces.min() < 0:
+            words = f"linear within \N{PLUS-MINUS SIGN}{bound}, log beyond"
     set_ticks(axes, "y", ticks)
     axes.yaxis.set_minor_locator(NullLocator())
+    return words
 
 
 def _ticks(low: float, high: float) -> Ticks:

@@ -31,7 +31,7 @@ from surfacecli.figures import (
 from surfacecli.figures.box import Box, Look, View, number_axes
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import fit_lines, text_width
-from surfacecli.figures.marks import is_visible, legend_entries, mark_size
+from surfacecli.figures.marks import HALF_BAR, RIM, is_visible, legend_entries, mark_size
 from surfacecli.figures.shading import shade
 from surfacecli.figures.surface3d import FACETS, choose_box, contour_lines
 from surfacecli.figures.ticks import log_ticks, round_ticks, thin_ticks, write_numbers
@@ -274,6 +274,42 @@ def test_labels_limits_and_lines() -> None:
     bar = figure.axes[-1]
     assert bar.get_title() == "E"
     assert bar.get_ylim() == pytest.approx((1.0 + V[3] ** 2, 2.4))
+
+
+def test_a_saddle_has_its_bar_in_both_views() -> None:
+    saddle = point(-0.5, 0.5, "saddle", downhill=(0.6, 0.8))
+    figure = draw_surface(picture(points=(saddle,)))
+    (bar,) = [c for c in plane_of(figure).collections if c.get_gid() == "descents of saddles"]
+    ((low, high),) = bar.get_segments()
+    # On paper it spans the same share of the window, whatever its direction and the window's sides.
+    assert np.hypot(*((high - low) / (3.0, 1.5))) == pytest.approx(2 * HALF_BAR)
+    (raised,) = [line for line in view_of(figure).lines if line.get_gid() == "descent of a saddle"]
+    u, v, z = raised.get_data_3d()
+    assert np.array([u[0], v[0]]) == pytest.approx(low)
+    assert np.array([u[-1], v[-1]]) == pytest.approx(high)
+    assert z == pytest.approx(1 + 0.1 * u**2 + v**2, abs=0.05)  # between points of the grid
+    assert z[len(z) // 2] == saddle.error
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "smooth saddle 1",
+        "saddle: E bends down along it",
+    ]
+
+
+def test_the_ring_on_the_border_keeps_off_numbers_and_colour_bar() -> None:
+    figure = draw_surface(picture(points=POINTS, lowest=(2.0, -0.5, 1.65)))
+    figure.draw_without_rendering()
+    plane = plane_of(figure)
+    (ring,) = [line for line in plane.lines if line.get_marker() == "o"]
+    reach = (ring.get_markersize() + RIM) / 2 / 72 * figure.dpi
+    x, y = plane.transData.transform((2.0, -0.5))
+    assert x + reach < figure.axes[-1].get_window_extent().x0
+    number = plane.get_xticklabels()[-1]
+    assert number.get_text() == "2"
+    assert y - reach > number.get_window_extent().y1 - 0.5 / 72 * figure.dpi
+    inside = draw_surface(picture(points=POINTS, lowest=(0.0, 0.0, 1.0)))
+    (wide,) = [line for line in plane_of(inside).lines if line.get_marker() == "o"]
+    assert wide.get_markersize() > ring.get_markersize()
 
 
 def test_legend_counts_and_covers_no_data() -> None:

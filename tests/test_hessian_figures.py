@@ -200,23 +200,8 @@ def test_a_column_is_no_longer_than_a_page(layers, drawn):
 def test_numbers_below_a_panel_keep_apart(sheet):
     sizes = [480, 1200, 3600, 90_000, 1_200_000] if sheet is PAGE else [480, 3600, 90_000]
     spectra = [spectrum("layer 1: relu", [5.0], [], size) for size in sizes]
-    figure = draw_spectra(
-        SpectraPicture(
-            "t",
-            "h",
-            [
-                spectrum("layer 1: relu", [5.0], [], size)
-                for size in sizes[: 5 if sheet is PAGE else 3]
-            ],
-            [
-                spectrum("layer 1: relu", [5.0], [], size)
-                for size in sizes[: 5 if sheet is PAGE else 3]
-            ],
-            [UnitCounts(1, 1, 0, 0, 0)],
-            samples=3,
-        ),
-        sheet,
-    )
+    units = [UnitCounts(1, 1, 0, 0, 0)]
+    figure = draw_spectra(SpectraPicture("t", "h", spectra, spectra, units, samples=3), sheet)
     no_overlap(figure)
     for axes in figure.axes[:-1]:
         labels = [label for label in axes.get_xticklabels() if label.get_text()]

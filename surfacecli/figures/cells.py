@@ -75,11 +75,11 @@ def _place(
 ) -> tuple[Axes, NDArray[np.float64]]:
     """Axes with their colour bar, and the colour of every cell (F, 4)."""
     if fill == "error":
-        heights = measure_heights(cells.error)
+        heights = measure_heights(picture.error)  # the scale of the figure without cells
         ticks = heights.ticks(6)
         axes, bar = place_plane(figure, rectangle, picture, 6, BAR + widest_label(ticks, SMALL))
         draw_bar(figure, bar, heights, ticks)
-        return axes, heights.colour(heights.z)
+        return axes, heights.colour(heights.of(cells.error))
     if fill == "rank":
         axes, _ = place_plane(figure, rectangle, picture, 6, 0.0)
         return axes, _rank_colours()[cells.rank]

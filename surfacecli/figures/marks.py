@@ -40,8 +40,15 @@ FEW = 15
 #: Inches beside the text of an entry in the legend: its mark and the gaps.
 BESIDE = 0.36
 LOWEST = "lowest point"
-#: Half the bar that shows where E falls from a smooth saddle, in windows.
-HALF_BAR = 0.035
+#: Half the bar that shows where E falls from a smooth saddle, in windows; widths of its white rim
+#: and of itself in points; and of how many points it consists on a 3-D view.
+HALF_BAR, BAR_RIM, BAR_LINE, BAR_POINTS = 0.06, 3.2, 1.8, 9
+#: What a legend calls the lines of sets, where not valleys; their width in points.
+COURSES, COURSE = {"maximum": "course of a ridge", "saddle": "course of a valley (saddle)"}, 1.6
+#: The ring around the lowest point, in marks: on the border it must not meet numbers or colour bar.
+RING, BORDER_RING = 1.8, 1.3
+#: Points: the dark rim around the ring.
+RIM = 2.2
 #: A set that spans this share of both sides of the window is about the whole of it.
 WHOLE = 0.9
 
@@ -90,25 +97,64 @@ def mark_plane(axes: Axes, picture: Picture) -> None:
     draw_descents(axes, picture)
     if picture.lowest is not None:
         at_u, at_v, _ = picture.lowest
-        axes.plot([at_u], [at_v], zorder=5.0, clip_on=False, **_line(_ring(size)))
+        ring = _ring(size, BORDER_RING if _on_border(at_u, at_v, picture) else RING)
+        axes.plot([at_u], [at_v], zorder=5.0, clip_on=False, **_line(ring))
+
+
+def _on_border(u: float, v: float, picture: Picture) -> bool:
+    return u in (picture.u[0], picture.u[-1]) or v in (picture.v[0], picture.v[-1])
 
 
 def draw_descents(axes: Axes, picture: Picture) -> None:
     """Of each smooth saddle a bar along the line in which E bends down most."""
-    bars = [
-        np.array([[p.u, p.v]])
-        + np.array([[-1.0], [1.0]]) * np.array(p.downhill) * _reach(p, picture)
-        for p in picture.points
-        if p.downhill is not None
-    ]
+    bars = [_bar(p, picture, 2) for p in picture.points if p.downhill is not None]
     if not bars:
         return
-    for colour, width, layer in (("white", 2.2, 3.6), (KINDS["saddle"][1], 1.2, 3.7)):
+    for colour, width, layer in (("white", BAR_RIM, 3.6), (KINDS["saddle"][1], BAR_LINE, 3.7)):
         collection = LineCollection(
             bars, colors=colour, linewidths=width, capstyle="round", zorder=layer, clip_on=True
         )
         collection.set_gid("descents of saddles" if colour != "white" else "rims of descents")
         axes.add_collection(collection, autolim=False)
+
+
+def _bar(point: StationaryPoint, picture: Picture, count: int) -> Array:
+    """The bar of a saddle in `count` points (count, 2), there and back."""
+    assert point.downhill is not None
+    du, dv = point.downhill
+    steps = np.linspace(-1.0, 1.0, count) * _reach(point, picture)
+    return np.column_stack([point.u + steps * du, point.v + steps * dv])
+
+
+def raise_descents(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> None:
+    """The same bars on a 3-D view, on the surface, where it does not hide them."""
+    for point in picture.points:
+        if point.downhill is None:
+            continue
+        u, v = _bar(point, picture, BAR_POINTS).T
+        inside = (u >= box.u[0]) & (u <= box.u[1]) & (v >= box.v[0]) & (v <= box.v[1])
+        u, v = u[inside], v[inside]
+        z = height_between(picture.u, picture.v, heights.z, u, v)
+        z = np.where((u == point.u) & (v == point.v), heights.of(point.error), z)
+        places = zip(u, v, z, strict=True)
+        seen = np.array([is_clear(*place, box, picture, heights) for place in places])
+        z[~seen] = np.nan  # no line there
+        if not seen.any():
+            continue
+        for colour, width, below in (
+            ("white", BAR_RIM, 0.2),
+            (KINDS["saddle"][1], BAR_LINE, 0.1),
+        ):
+            (line,) = axes.plot(
+                u,
+                v,
+                z,
+                color=colour,
+                lw=SMALLER * width,
+                solid_capstyle="round",
+                zorder=MARKS - below,
+            )
+            line.set_gid("descent of a saddle" if colour != "white" else "rim of a descent")
 
 
 def _reach(point: StationaryPoint, picture: Picture) -> float:
@@ -122,6 +168,7 @@ def _reach(point: StationaryPoint, picture: Picture) -> float:
 def mark_surface(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> None:
     """Marks on a 3-D view: those that the surface does not hide; none on the border."""
     size = SMALLER * mark_size(len(picture.points))
+    raise_descents(axes, box, picture, heights)
     seen = [p for p in picture.points if is_visible(p.u, p.v, p.error, box, picture, heights)]
     for mark, points in _grouped(seen, size):
         z = heights.of(np.array([p.error for p in points]))
@@ -141,7 +188,7 @@ def mark_surface(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> 
             [float(heights.of(error))],
             zorder=MARKS,
             clip_on=False,
-            **_line(_ring(size)),
+            **_line(_ring(size, RING)),
         )
 
 
@@ -175,7 +222,10 @@ def height_between(u: Array, v: Array, z: Array, at_u: Array, at_v: Array) -> Ar
 
 
 def legend_entries(pictures: Sequence[Picture]) -> list[tuple[Line2D, str]]:
-    """A handle and a text with its count for every sort of points in the pictures."""
+    """A handle and a text with its count for every sort of points in the pictures.
+
+    A sort whose points have a line, as saddles and valleys have, is followed by that.
+    """
     counts: Counter[str] = Counter()
     examples: dict[str, StationaryPoint] = {}
     lowest, sets = False, False
@@ -185,15 +235,23 @@ def legend_entries(pictures: Sequence[Picture]) -> list[tuple[Line2D, str]]:
             counts[point.describe()] += 1
             examples.setdefault(point.describe(), point)
             sets |= has_extent(point, picture)
-    entries = [
-        (Line2D([], [], **_line(mark_of(examples[name], LARGEST))), f"{name} {counts[name]}")
-        for name in sorted(counts, key=lambda name: _rank(examples[name]))
-    ]
+    lined = {
+        p.describe()
+        for picture in pictures
+        for p in picture.points
+        if p.downhill is not None or (p.outline and p.support == "valley")
+    }
+    entries = []
+    for name in sorted(counts, key=lambda name: _rank(examples[name])):
+        point = examples[name]
+        entries.append((Line2D([], [], **_line(mark_of(point, LARGEST))), f"{name} {counts[name]}"))
+        if name in lined:  # what its line is, next to it
+            words = COURSES.get(point.kind, "course of a valley")
+            words = words if point.is_set else "saddle: E bends down along it"
+            width = COURSE if point.is_set else BAR_LINE
+            entries.append((Line2D([], [], color=KINDS[point.kind][1], lw=width), words))
     if lowest:
-        entries.append((Line2D([], [], **_line(_ring(LARGEST))), LOWEST))
-    if any(p.downhill is not None for picture in pictures for p in picture.points):
-        bar = Line2D([], [], color=KINDS["saddle"][1], lw=1.2)
-        entries.append((bar, "E bends down along it"))
+        entries.append((Line2D([], [], **_line(_ring(LARGEST, RING))), LOWEST))
     if sets:
         entries.append((Line2D([], [], color=INK, lw=0.7, ls=(0, (3, 2))), "extent of a set"))
     return entries
@@ -272,8 +330,8 @@ def _line(mark: Mark) -> dict[str, Any]:
     }
 
 
-def _ring(size: float) -> Mark:
-    return Mark("o", "none", "white", 1.1, 1.8 * size, rim=2.2)
+def _ring(size: float, wide: float) -> Mark:
+    return Mark("o", "none", "white", 1.1, wide * size, rim=RIM)
 
 
 def has_extent(point: StationaryPoint, picture: Picture) -> bool:

@@ -6,13 +6,12 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from surfacecli.figures.cellmap import LevelCells
-from surfacecli.figures.marks import KINDS
+from surfacecli.figures.marks import COURSE, KINDS
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.theme import INK, SHAPES
 from surfacecli.network.transfers import Array
@@ -20,10 +19,8 @@ from surfacecli.network.transfers import Array
 HATCH = "////"
 #: Weights of red, green and blue in the brightness of a colour, and what is dark.
 BRIGHTNESS, DARK = np.array([0.299, 0.587, 0.114]), 0.45
-#: What a legend calls the lines of sets, where not valleys.
-COURSES = {"maximum": "course of a ridge", "saddle": "course of a valley (saddle)"}
-#: Widths of the lines, in points.
-RIM, COURSE = 1.0, 1.6
+#: Width of the rims, in points.
+RIM = 1.0
 
 
 def hatch_level(axes: Axes, level: LevelCells, ground: NDArray[np.float64]) -> None:
@@ -83,16 +80,8 @@ def _compound(polygons: Iterable[Array]) -> Path:
 
 
 def set_entries(pictures: Iterable[Picture]) -> Sequence[tuple[Artist, str]]:
-    """Entries of a legend: what hatching and thick lines are."""
-    level, kinds = False, set[str]()
-    for picture in pictures:
-        level |= picture.level is not None and len(picture.level.cells) > 0
-        kinds |= {p.kind for p in picture.points if p.outline and p.support == "valley"}
+    """The entry of a legend for what is hatched."""
+    if not any(picture.level is not None and len(picture.level.cells) for picture in pictures):
+        return ()
     hatched = Patch(facecolor="none", edgecolor=INK, linewidth=0.0, hatch=2 * HATCH)
-    entries: list[tuple[Artist, str]] = [(hatched, "E is constant")] if level else []
-    entries += [
-        (Line2D([], [], color=KINDS[kind][1], lw=COURSE), COURSES.get(kind, "course of a valley"))
-        for kind in KINDS
-        if kind in kinds
-    ]
-    return entries
+    return ((hatched, "E is constant"),)

@@ -94,9 +94,8 @@ def exact_ranks(objective: Objective) -> list[tuple[int, int]]:
     return [(rank_by_fractions(H), count) for H, count in zip(sums, inner, strict=True)]
 
 
-@pytest.mark.parametrize("seed", range(24))
-def test_ranks_are_exact(seed: int) -> None:
-    """Against fractions: dead units, repeated data, whole-number weights, slopes of 1/128."""
+def whole_number_objective(seed: int) -> Objective:
+    """Dead units, repeated data, whole-number weights in half of them, slopes of 1/128."""
     rng = np.random.default_rng(seed)
     depth = 1 + seed % 5
     widths = [int(n) for n in rng.integers(1, 4, size=depth + 1)]
@@ -110,7 +109,13 @@ def test_ranks_are_exact(seed: int) -> None:
         network = replace(network, weights=rounded)
     x = np.round(4 * rng.standard_normal((int(rng.integers(1, 4)), widths[0]))) / 4
     x = np.concatenate([x, x[:1], 2 * x[:1]])
-    objective = Objective(network, Data(x, np.zeros((len(x), widths[-1]))), LOSSES["half_squared"])
+    return Objective(network, Data(x, np.zeros((len(x), widths[-1]))), LOSSES["half_squared"])
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_ranks_are_exact(seed: int) -> None:
+    """Against fractions."""
+    objective = whole_number_objective(seed)
     found = examine_layers(objective)
     assert all(layer.rank.exact for layer in found)
     ranks = [(layer.rank.low, layer.pre_activations.rank.low) for layer in found]
@@ -178,6 +183,8 @@ def roads(monkeypatch: pytest.MonkeyPatch, road: str) -> None:
         monkeypatch.setattr(f"{HOME}.examine.WORK", 0.0)
         monkeypatch.setattr(f"{HOME}.inner.ROOT_WORK", 0.0)
         monkeypatch.setattr(f"{HOME}.bounds.SPAN_WORK", 0.0)
+        monkeypatch.setattr(f"{HOME}.floors.FLOOR_WORK", 0.0)
+        monkeypatch.setattr(f"{HOME}.floors.LARGE", 12)
 
 
 @pytest.mark.parametrize("road", ["small", "regular", "factors", "products", "bounds"])

@@ -189,7 +189,7 @@ def test_the_difference_by_products_agrees(monkeypatch):
     dense = [gauss_newton_difference(objective, layer) for layer in (1, 2, 3)]
     assert all(found.converged for found in dense)
     assert dense[2] == Difference(0.0)
-    monkeypatch.setattr(difference, "DENSE", 1)
+    monkeypatch.setattr(difference, "ALL", 1)
     sparse = [gauss_newton_difference(objective, layer) for layer in (1, 2, 3)]
     assert [d.size for d in sparse] == pytest.approx([d.size for d in dense])
     assert all(found.converged for found in sparse)

@@ -11,13 +11,14 @@ import numpy as np
 
 from surfacecli.network.curvature import backpropagate, layer_hessian, layer_product
 from surfacecli.network.curvature.lanczos import find_extremes
+from surfacecli.network.curvature.matrices import ALL
 from surfacecli.network.curvature.spectrum import eigenvalues_of
 from surfacecli.network.data import Objective
 from surfacecli.network.model import Network
 from surfacecli.network.transfers import Array
 
-#: The largest matrix (rows) whose eigenvalues are all found, and the products for a larger one.
-DENSE, PRODUCTS = 1500, 100
+#: Products before the iteration gives up, where the matrix is larger than `ALL` rows.
+PRODUCTS = 100
 
 
 @dataclass(frozen=True)
@@ -33,22 +34,20 @@ def gauss_newton_difference(
 ) -> Difference:
     """How far G_l is from H_l: exactly 0 where nothing bends from l on.
 
-    Beyond `DENSE` weights by at most `PRODUCTS` products with both.
+    Beyond `ALL` weights by at most `PRODUCTS` products with the difference itself.
     """
     passes = backpropagate(objective, network)
     if not passes.bent(layer):
         return Difference(0.0)
     shape = passes.network.weights[layer - 1].shape
     size = shape[0] * shape[1]
-    if size <= DENSE:
+    if size <= ALL:
         H = layer_hessian(objective, layer, network)
         H -= layer_hessian(objective, layer, network, gauss_newton=True)
         return Difference(float(np.abs(eigenvalues_of(H)).max()))
 
     def product(v: Array) -> Array:
-        V = v.reshape(shape)
-        difference = layer_product(passes, layer, V) - layer_product(passes, layer, V, True)
-        return difference.ravel()
+        return layer_product(passes, layer, v.reshape(shape), bends_only=True).ravel()
 
     found = find_extremes(product, size, products=PRODUCTS)
     return Difference(max(abs(found.smallest), abs(found.largest)), found.converged)

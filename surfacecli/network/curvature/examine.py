@@ -12,6 +12,7 @@ from surfacecli.network.curvature.dense import KroneckerSum
 from surfacecli.network.curvature.inner import (
     inner_by_eigenvalues,
     inner_by_products,
+    inner_rank_range,
     inner_ranks,
 )
 from surfacecli.network.curvature.outer import (
@@ -101,8 +102,9 @@ def examine_layers(
     What is exact at which size: traces always. Eigenvalues and rank of H_l up to 4,500 weights, or
     where the data give it no more than so many factors (data points times the rank of their PH_l);
     and in the last layer at any size where the loss is a sum over outputs. Beyond, the extreme
-    eigenvalues come by iteration and the rank by bounds (`Rank.exact` is False). Of PH_l up to
-    256 units. Memory stays under 2 GB for widths up to 1000 and N = 1000.
+    eigenvalues come by iteration (`Spectrum.converged` tells whether they are found) and the rank
+    by bounds, which often meet: where not, `Rank.exact` is False. Of PH_l up to 256 units. Memory
+    stays under 2 GB for widths up to 1000 and N = 1000.
 
     Raises `ValueError` where a layer does not exist or the network does not fit.
     """
@@ -202,22 +204,23 @@ class _Part:
         if self.by_units:
             diagonal = output_diagonal(passes, gauss_newton)
             self._add_traces(diagonal.sum(axis=1), slice(None))
-            ranks = np.asarray((diagonal != 0).sum(axis=1))
+            ranks = np.asarray((diagonal != 0).sum(axis=1), dtype=np.intp)
             inner = inner_by_eigenvalues(ranks, diagonal, self.inner_trace)
             return inner, weights_by_units(passes, layer, diagonal, self.trace)
         if not self.walks:
             self._add_traces(pre_activation_traces(passes, layer, gauss_newton), slice(None))
-        columns = self.columns
+        layer_of = (passes, layer, gauss_newton)
         if self.inner:
             eigenvalues = np.concatenate(self.eigenvalues)
-            ranks = inner_ranks(passes, layer, gauss_newton, eigenvalues)
-            inner = inner_by_eigenvalues(ranks, eigenvalues, self.inner_trace)
-            columns = int(ranks[np.any(self.a != 0, axis=1)].sum())
+            low = high = inner_ranks(*layer_of, eigenvalues)
+            inner = inner_by_eigenvalues(high, eigenvalues, self.inner_trace)
         else:
-            inner = inner_by_products(passes, layer, gauss_newton, self.inner_trace)
-        layer_of = (passes, layer, gauss_newton)
+            low, high = inner_rank_range(*layer_of)
+            rank = Rank(int(low.sum()), int(high.sum()))
+            inner = inner_by_products(*layer_of, self.inner_trace, rank)
+        columns = int(high[np.any(self.a != 0, axis=1)].sum())
         if self.dense is not None:
             return inner, weights_by_matrix(*layer_of, self.dense.matrix(), self.trace, columns)
         if self.by_factors:
             return inner, weights_by_factors(*layer_of, self.factors, self.trace, columns)
-        return inner, weights_by_products(*layer_of, self.trace, columns)
+        return inner, weights_by_products(*layer_of, self.trace, (low, high))

@@ -7,8 +7,10 @@ extreme ones come from products (`pre_activation_product`) with all blocks at on
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surfacecli.network.curvature.bounds import inner_rank_bounds
+from surfacecli.network.curvature.floors import inner_floors
 from surfacecli.network.curvature.lanczos import find_extremes
 from surfacecli.network.curvature.passes import Backpropagation
 from surfacecli.network.curvature.products import pre_activation_product
@@ -27,7 +29,7 @@ ROOT_WORK = 2e10
 
 def inner_ranks(
     passes: Backpropagation, layer: int, gauss_newton: bool, eigenvalues: Array
-) -> Array:
+) -> NDArray[np.intp]:
     """The rank of each block (N,): by its eigenvalues (N, n_l), sharpened where they leave doubt.
 
     Where nothing bends a count that reaches the structural bound is right; the other blocks are
@@ -47,7 +49,7 @@ def singular_values(S: Array) -> Array:
     return np.asarray(np.linalg.svd(S, compute_uv=False), dtype=np.float64)
 
 
-def inner_by_eigenvalues(ranks: Array, eigenvalues: Array, trace: float) -> Spectrum:
+def inner_by_eigenvalues(ranks: NDArray[np.intp], eigenvalues: Array, trace: float) -> Spectrum:
     """The spectrum from all eigenvalues (N, n_l) and the ranks (N,) of the blocks."""
     n = eigenvalues.shape[1]
     limits = zero_below(n, 1.0) * np.abs(eigenvalues).max(axis=1)
@@ -57,24 +59,35 @@ def inner_by_eigenvalues(ranks: Array, eigenvalues: Array, trace: float) -> Spec
     return Spectrum(len(values), trace, Rank(rank, rank), low, high, psd, True, values)
 
 
-def inner_by_products(
-    passes: Backpropagation, layer: int, gauss_newton: bool, trace: float
-) -> Spectrum:
-    """The spectrum without any block: extreme eigenvalues by products, the rank by bounds."""
-    n, count = passes.network.widths[layer], len(passes.objective.data)
-    r = passes.network.widths[-1]
-    rooted = has_roots(passes, layer, gauss_newton)
+def inner_rank_range(
+    passes: Backpropagation, layer: int, gauss_newton: bool
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The least and the most that the rank of each block (N,) can be, none of them formed."""
+    n, count, r = (
+        passes.network.widths[layer],
+        len(passes.objective.data),
+        passes.network.widths[-1],
+    )
+    if has_roots(passes, layer, gauss_newton) and count * n * r * min(n, r) <= ROOT_WORK:
+        exact = np.empty(count, dtype=np.intp)
+        for rows, S in walk_roots(passes, layer):
+            exact[rows] = count_nonzero_each(singular_values(S))
+        return exact, exact
     most = inner_rank_bounds(passes, layer, gauss_newton)
-    rank = Rank(0, int(most.sum()))
-    if rooted and count * n * r * min(n, r) <= ROOT_WORK:
-        counts = [count_nonzero_each(singular_values(S)) for _, S in walk_roots(passes, layer)]
-        exact = int(sum(c.sum() for c in counts))
-        rank = Rank(exact, exact)
+    return inner_floors(passes, layer, gauss_newton), most
+
+
+def inner_by_products(
+    passes: Backpropagation, layer: int, gauss_newton: bool, trace: float, rank: Rank
+) -> Spectrum:
+    """The spectrum without any block: extreme eigenvalues by products."""
+    n, count = passes.network.widths[layer], len(passes.objective.data)
 
     def product(x: Array) -> Array:
         blocks = x.reshape(count, n)
         return pre_activation_product(passes, layer, blocks, gauss_newton).ravel()
 
+    rooted = has_roots(passes, layer, gauss_newton)
     return by_products(product, count * n, trace, rank, rooted)
 
 

@@ -59,12 +59,8 @@ def find_extremes(
     V[0] = start / np.linalg.norm(start)
     used, taken, rank = 1, 0, 0
     while True:
-        w, along = product(V[used - 1]), np.zeros(used)
+        w, along = _orthogonal(product(V[used - 1]), V[:used])
         taken += 1
-        for _ in range(2):  # twice is enough (Kahan and Parlett)
-            part = V[:used] @ w
-            w = w - part @ V[:used]
-            along += part
         T[used - 1, :used] = T[:used, used - 1] = along
         out = float(np.linalg.norm(w))
         # What is left is rounding: the basis holds every eigenvalue that the start can reach.
@@ -90,3 +86,23 @@ def find_extremes(
                 used = len(keep)
         V[used] = w / out
         used += 1
+
+
+def _orthogonal(w: Array, V: Array) -> tuple[Array, Array]:
+    """w (size,) without its part in the orthonormal rows of V (used, size); that part, V w.
+
+    The last two rows first, which hold nearly all of it: then once is as good as twice, and where
+    it is not (after a restart, or with nothing left) twice is enough (Kahan and Parlett).
+    """
+    along = np.zeros(len(V))
+    for row in range(len(V) - 1, max(len(V) - 3, -1), -1):
+        along[row] = V[row] @ w
+        w = w - along[row] * V[row]
+    before = float(np.linalg.norm(w))
+    for _ in range(2):
+        part = V @ w
+        w = w - part @ V
+        along += part
+        if float(np.linalg.norm(w)) > 0.7 * before:
+            break
+    return w, along

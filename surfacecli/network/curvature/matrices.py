@@ -57,7 +57,7 @@ def _regular(M: Array, definite: bool, part: bool, outer: Extremes) -> Measured 
     zero = zero_below(len(M), max(-outer.smallest, outer.largest))
     smallest = outer.smallest
     if not definite:
-        if _nearest_to_zero(M) <= zero:
+        if smallest_size(M) <= zero:
             return None
     elif not is_positive_definite(M):
         return None
@@ -71,7 +71,7 @@ def _regular(M: Array, definite: bool, part: bool, outer: Extremes) -> Measured 
     return Measured(len(M), smallest, outer.largest, None)
 
 
-def _nearest_to_zero(M: Array) -> float:
+def smallest_size(M: Array) -> float:
     """A lower bound of the smallest absolute eigenvalue, 0 where M is singular to rounding.
 
     A solution x of M x = b is at least as long as b's part along that eigenvector, divided by the

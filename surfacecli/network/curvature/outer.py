@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfacecli.network.curvature.bounds import span_bound, unit_spans
+from surfacecli.network.curvature.floors import outer_floor
 from surfacecli.network.curvature.inner import by_products
 from surfacecli.network.curvature.matrices import (
     ALL,
@@ -163,14 +164,21 @@ def weights_by_factors(
 
 
 def weights_by_products(
-    passes: Backpropagation, layer: int, gauss_newton: bool, trace: float, most: int
+    passes: Backpropagation,
+    layer: int,
+    gauss_newton: bool,
+    trace: float,
+    inner: tuple[NDArray[np.intp], NDArray[np.intp]],
 ) -> Spectrum:
-    """The spectrum without any matrix; `most` bounds the number of columns of F."""
+    """The spectrum without any matrix; `inner` bounds the ranks of the PH_l,n, (N,) and (N,)."""
     size = passes.network.weights[layer - 1].size
+    seen = np.any(passes.inputs(layer) != 0, axis=1)
+    most = int(inner[1][seen].sum())
     high = min(size, most, span_bound(passes, layer, gauss_newton))
+    low = outer_floor(passes, layer, gauss_newton, inner[0], high)
     rooted = has_roots(passes, layer, gauss_newton)
     product = _product(passes, layer, gauss_newton)
-    return by_products(product, size, trace, Rank(0, high), rooted)
+    return by_products(product, size, trace, Rank(low, high), rooted)
 
 
 def _product(passes: Backpropagation, layer: int, gauss_newton: bool) -> Callable[[Array], Array]:

@@ -8,7 +8,8 @@ PH_l,n x by linearising the pass: x is pushed forward from h_l to the output and
     r_k = B_k W_{k+1}^T r_{k+1} + D_k t_k     PH_l x = r_l
 
 (Pearlmutter, 1994, begun at h_l). Without the D terms it is the Gauss-Newton matrix (Schraudolph,
-2002). Cost of one product: about twice a forward pass from layer l on.
+2002), without the loss's term the difference of both. Cost of one product: about twice a forward
+pass from layer l on.
 """
 
 import numpy as np
@@ -23,9 +24,16 @@ BLOCK = 1 << 20
 
 
 def pre_activation_product(
-    passes: Backpropagation, layer: int, x: Array, gauss_newton: bool = False
+    passes: Backpropagation,
+    layer: int,
+    x: Array,
+    gauss_newton: bool = False,
+    bends_only: bool = False,
 ) -> Array:
-    """PH_l x, or G_l x, for every data point: x (..., N, n_l) and the result alike."""
+    """PH_l x, or G_l x, for every data point: x (..., N, n_l) and the result alike.
+
+    With `bends_only` (PH_l - G_l) x, what the D terms add, at the cost of one product.
+    """
     network, last = passes.network, passes.network.depth
     tangents = [x]
     for above in range(layer, last):
@@ -33,9 +41,11 @@ def pre_activation_product(
         tangents.append(t)
     B, t = passes.slopes[-1], tangents[-1]
     y, a = passes.objective.data.targets, passes.activations[-1]
-    shape = np.broadcast_shapes(t.shape, a.shape)
-    product = passes.objective.loss.product(a, np.broadcast_to(y, shape), B * t)
-    result = B * product
+    if bends_only:
+        result = np.zeros_like(t)
+    else:
+        shape = np.broadcast_shapes(t.shape, a.shape)
+        result = B * passes.objective.loss.product(a, np.broadcast_to(y, shape), B * t)
     for k in range(last, layer - 1, -1):
         if k < last:
             result = passes.slopes[k - 1] * (result @ network.weights[k])
@@ -50,8 +60,12 @@ def layer_product(
     V: Array,
     gauss_newton: bool = False,
     biases: bool = False,
+    bends_only: bool = False,
 ) -> Array:
-    """H_l V for V (..., n_l, n_{l-1}), the result alike; many V in blocks of bounded memory."""
+    """H_l V for V (..., n_l, n_{l-1}), the result alike; many V in blocks of bounded memory.
+
+    `gauss_newton` and `bends_only` as above.
+    """
     inputs = passes.inputs(layer, biases)
     flat = V.reshape(-1, *V.shape[-2:])
     result = np.empty(flat.shape)
@@ -60,7 +74,7 @@ def layer_product(
     for start in range(0, len(flat), step):
         part = slice(start, start + step)
         x = inputs @ flat[part].swapaxes(-1, -2)
-        y = pre_activation_product(passes, layer, x, gauss_newton)
+        y = pre_activation_product(passes, layer, x, gauss_newton, bends_only)
         result[part] = y.swapaxes(-1, -2) @ inputs
     return result.reshape(V.shape)
 

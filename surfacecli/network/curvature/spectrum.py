@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surfacecli.network.transfers import Array
 
@@ -68,11 +69,11 @@ def count_nonzero(values: Array) -> int:
     return int((sizes > zero_below(len(values), float(sizes.max(initial=0.0)))).sum())
 
 
-def count_nonzero_each(values: Array) -> Array:
+def count_nonzero_each(values: Array) -> NDArray[np.intp]:
     """The same for N matrices at once: values (N, n), counts (N,)."""
     sizes = np.abs(values)
     limit = zero_below(values.shape[1], 1.0) * sizes.max(axis=1, keepdims=True, initial=0.0)
-    return np.asarray((sizes > limit).sum(axis=1))
+    return np.asarray((sizes > limit).sum(axis=1), dtype=np.intp)
 
 
 def spectrum_from(eigenvalues: Array, trace: float, rank: Rank, size: int) -> Spectrum:

@@ -11,6 +11,10 @@ class SurfaceError(Exception):
     """
 
 
+class ChoiceError(SurfaceError):
+    """An option asks for a layer or slice that the preset does not have: wrong usage, status 2."""
+
+
 class PresetError(SurfaceError):
     """A preset that cannot be used; `problems` holds one `file:line:column: key: what` each."""
 

@@ -40,7 +40,7 @@ def plan_map(result: Result, quantity: Quantity, layer: int | None = None) -> Ma
         )
     if cost.seconds <= LONG:
         return MapPlan(quantity, layer, None)
-    remark = f"{what} at {cost.points:,} points: about {duration(cost.seconds)}"
+    remark = f"{what} at {cost.points:,} points: {duration(cost.seconds)}"
     smaller = "--resolution" if cost.by_grid else "--window"
     return MapPlan(quantity, layer, f"{remark}; a smaller {smaller} is faster")
 

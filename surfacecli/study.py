@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surfacecli.errors import SurfaceError
+from surfacecli.errors import ChoiceError, SurfaceError
 from surfacecli.geometry.claim import (
     Progress,
     Verdict,
@@ -30,6 +30,8 @@ LONG, LARGE = 10.0, 1 << 30
 BUDGET, SECONDS_PER_CELL, SECONDS_PER_UNIT = 100_000, 1e-5, 3e-8
 #: What a cell between curves takes by itself, across layers.
 SECONDS_PER_BENT_CELL = 4e-4
+#: Seconds: a larger budget is advised where the cells take no longer; a day, a year.
+BEARABLE, DAY, YEAR = 3600.0, 86400.0, 3.15e7
 #: Beyond this, squares of E no longer fit a floating-point number.
 TOO_HIGH = 1e150
 #: Refuse grids whose result alone takes more than this (bytes).
@@ -76,7 +78,7 @@ class Study:
         if seconds <= LONG and size <= LARGE:
             return None
         return (
-            f"{n_u} x {n_v} points on {len(costs)} slice{'s' * (len(costs) != 1)}: about "
+            f"{n_u} x {n_v} points on {len(costs)} slice{'s' * (len(costs) != 1)}: "
             f"{duration(seconds)} and {max(1, round(size / 2**20))} MiB; "
             "a smaller --resolution is faster"
         )
@@ -135,8 +137,8 @@ class Study:
         each = SECONDS_PER_CELL if polygons_apply(slice) else SECONDS_PER_BENT_CELL
         seconds = cells * (each + SECONDS_PER_UNIT * numbers_per_point(slice))
         remark = (
-            f"slice {slice.name} has about {cells:,} cells in this window, past the budget of "
-            f"{self.budget:,}; they would take about {duration(seconds)}"
+            f"slice {slice.name} has about {round_count(cells)} cells in this window, past the "
+            f"budget of {self.budget:,}; they would take {duration(seconds)}"
         )
         return Plan("exact", cells, remark if cells > self.budget else None, seconds)
 
@@ -247,7 +249,7 @@ def choose_slices(
     """The slices of a preset that a run is about (see `make_study`)."""
     if name is not None:
         if name not in preset.slices:
-            raise SurfaceError(
+            raise ChoiceError(
                 f"{preset.name} has no slice {name!r}; it has {', '.join(preset.slices)}"
             )
         return (preset.slices[name],)
@@ -270,23 +272,36 @@ def choose_slices(
 
 
 def check_layer(preset: Preset, layer: int) -> None:
-    """Raises `SurfaceError` where the network of a preset has no such layer."""
+    """Raises `ChoiceError` where the network of a preset has no such layer."""
     depth = preset.objective.network.depth
     if not 1 <= layer <= depth:
-        raise SurfaceError(
+        raise ChoiceError(
             f"{layer} is not a layer of {preset.name}; choose "
             + ("1" if depth == 1 else f"1 to {depth}")
         )
 
 
 def _advice(plan: Plan) -> str:
-    """What brings a slice back within the budget."""
+    """What brings a slice back within the budget; a larger one only where one can wait for it."""
     assert plan.cells is not None
+    if plan.seconds > BEARABLE:
+        return "a smaller --window"
     return f"a smaller --window, or --budget {2 * plan.cells}"
 
 
+def round_count(count: int) -> str:
+    """'12,345', or '8.8e+12': beyond 10 million the digits of an estimate tell nothing."""
+    return f"{count:,}" if count < 1e7 else f"{count:.2g}"
+
+
 def duration(seconds: float) -> str:
-    """'12 s', '5 min', '3.1 h'."""
+    """'less than 1 s', 'about 12 s', '5 min', '3.1 h', '4 days', 'more than a year'."""
+    if seconds < 1:
+        return "less than 1 s"
     if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+        return f"about {seconds:.0f} s"
+    if seconds < 7200:
+        return f"about {seconds / 60:.0f} min"
+    if seconds < 2 * DAY:
+        return f"about {seconds / 3600:.1f} h"
+    return f"about {seconds / DAY:.0f} days" if seconds < YEAR else "more than a year"

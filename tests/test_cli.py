@@ -291,9 +291,11 @@ def test_section_through_one_point_twice(run, tiny):
     [
         (["plto"], 2, "No such command 'plto'"),
         (["plot", "--layer", "0"], 2, "0"),
-        (["plot", "--layer", "3"], 1, "3 is not a layer of post; choose 1 to 2"),
+        (["plot", "--layer", "3"], 2, "3 is not a layer of post; choose 1 to 2"),
         (["plot", "--layer", "1", "--cross-layer"], 2, "not several"),
-        (["plot", "--slice", "E9"], 1, "it has E1, E2, E12"),
+        (["check-maxima", "--layer", "3"], 2, "3 is not a layer of post; choose 1 to 2"),
+        (["plot", "--show", "rank", "--of", "3"], 2, "surface: 3 is not a layer of post"),
+        (["plot", "--slice", "E9"], 2, "it has E1, E2, E12"),
         (["plot", "psot"], 1, "post"),
         (["plot", "--resolution", "1"], 2, "2 to 20000"),
         (["plot", "--resolution", "3x"], 2, "is no resolution"),
@@ -318,6 +320,18 @@ def test_one_clear_message(run, tmp_path, arguments, status, words, monkeypatch)
     assert words in result.stderr
     assert result.stdout == ""
     assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_with_the_name_of_a_picture_is_noted(run, tmp_path):
+    arguments = ("plot", "--slice", "E12", "--resolution", "5", "--output", "fig.png")
+    result = run(*arguments)
+    assert result.stdout.startswith("wrote fig.png/post-E12.png: ")
+    assert result.stderr == ("surface: note: --output is a folder, the files are in fig.png/\n")
+    assert run(*arguments, "-q").stderr == ""
+    (tmp_path / "file.svg").touch()
+    result = run(*arguments[:-1], "file.svg", status=1)
+    assert "cannot make the folder file.svg" in result.stderr
+    assert "note" not in result.stderr
 
 
 def test_help_of_every_command() -> None:

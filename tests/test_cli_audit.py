@@ -118,7 +118,7 @@ def test_one_quadratic_is_all_there(run):
         (("tanh", "--slice", "E1"), "need piecewise-linear transfer functions, not tanh"),
         (
             ("tiny.yaml", "--slice", "E1", "--budget", "2"),
-            "past the budget of 2; they would take about",
+            "past the budget of 2; they would take less than 1 s; choose a smaller --window, or",
         ),
     ],
 )

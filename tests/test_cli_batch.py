@@ -80,10 +80,11 @@ def test_end_to_end_on_two_processes(folder: Path) -> None:
     assert record["verdict"]["claim"]["applies"] is False
     table = rows(result)
     assert [row[:3] for row in table] == [
-        ["mine/broken.yaml", "failed"],
+        ["mine/broken.yaml", table[0][1]],
         ["x", "E1", "made"],
         ["mixed", "all", "made"],
     ]
+    assert table[0][1].startswith("failed: line 2:1: ")
     assert table[2][3].startswith("does not apply")
     assert table[2][-2] == "mixed-all.png"
     lines = result.stderr.splitlines()
@@ -147,7 +148,20 @@ def test_quiet_leaves_results_and_failures(folder: Path) -> None:
     (folder / "x.yaml").write_text(tiny("a", "bad"))
     result = run("x.yaml", "-q", "--jobs", "1", status=1)
     assert result.stderr == "surface: x-bad: this slice is bad\n"
-    assert [row[:3] for row in rows(result)] == [["x", "a", "made"], ["x", "bad", "failed"]]
+    assert [row[:3] for row in rows(result)] == [
+        ["x", "a", "made"],
+        ["x", "bad", "failed: this slice is bad"],
+    ]
+
+
+def test_a_row_says_why_it_failed() -> None:
+    result = run("nope", status=1)
+    assert rows(result) == [["nope", "failed: no preset is named 'nope'"]]
+    assert "or give the path of a YAML file" in result.stderr
+    ((_, long),) = rows(run("n" * 90, status=1))
+    assert long.startswith("failed: no preset is named 'nnn")
+    assert long.endswith("n...")
+    assert len(long) == len("failed: ") + 72
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -158,7 +172,10 @@ def test_what_others_made_stays_unless_forced(folder: Path) -> None:
     result = run("x.yaml", "--jobs", "1", "--output", "o", status=1)
     assert (folder / "o/x-a.png").read_text() == "a thesis"
     assert "surface: o/x-a.png exists and was not made by surface" in result.stderr
-    assert [row[2] for row in rows(result)] == ["failed", "made"]
+    assert [row[2] for row in rows(result)] == [
+        "failed: o/x-a.png exists and was not made by surface",
+        "made",
+    ]
     result = run("x.yaml", "--jobs", "1", "--output", "o", "--force")
     assert [row[2] for row in rows(result)] == ["made", "made"]
     assert made_by_us(folder / "o/x-a.png")

@@ -188,7 +188,7 @@ def test_wrong_use():
 
 
 def test_mistakes_are_one_message():
-    assert refused("mine.yaml", "--slice", "E9", "a.npz") == (
+    assert refused("mine.yaml", "--slice", "E9", "a.npz", status=2) == (
         "surface: mine has no slice 'E9'; it has first, last, both\n"
     )
     assert "nowhere" in refused("nowhere.yaml", "--slice", "E1", "a.npz")

@@ -213,7 +213,7 @@ def test_what_takes_long_is_announced(run, monkeypatch):
     monkeypatch.setattr(module, "PER_SECOND", 1e-3)
     monkeypatch.setattr(module, "FULL", 5)
     result = run("hessian", "tiny.yaml", "--figures", "none")
-    assert "surface: large layers, perhaps" in result.stderr
+    assert "surface: large layers, about" in result.stderr
     assert "9 weights, eigenvalues are found up to" in result.stdout
     assert run("hessian", "tiny.yaml", "--figures", "none", "-q").stderr == ""
 
@@ -225,8 +225,8 @@ def test_what_takes_long_is_announced(run, monkeypatch):
         (("--at", "0,0"), 2, "--slice and --at belong together"),
         (("--slice", "E1"), 2, "--slice and --at belong together"),
         (("--layer", "0"), 2, "--layer"),
-        (("--layer", "3"), 1, "3 is not a layer of tiny; choose 1 to 2"),
-        (("--slice", "E9", "--at", "0,0"), 1, "tiny has no slice 'E9'; it has E1, E12"),
+        (("--layer", "3"), 2, "3 is not a layer of tiny; choose 1 to 2"),
+        (("--slice", "E9", "--at", "0,0"), 2, "tiny has no slice 'E9'; it has E1, E12"),
         (("--slice", "E1", "--at", "nan,0"), 1, "the point nan,0 is not finite"),
         (("--slice", "E1", "--at", "1e300,0"), 1, "choose smaller weights or data"),
         (("--format", "gif"), 2, "gif"),

@@ -76,7 +76,7 @@ def test_a_map_has_no_other_style(run, options):
 
 def test_what_cannot_be(run):
     assert "--of belongs to --show" in run("--of", "1", status=2).stderr
-    message = run("--show", "rank", "--of", "3", status=1).stderr
+    message = run("--show", "rank", "--of", "3", status=2).stderr
     assert "3 is not a layer of tiny; choose 1 to 2" in message
     assert "Traceback" not in message
 
@@ -84,9 +84,11 @@ def test_what_cannot_be(run):
 def test_long_maps_are_announced_and_too_large_ones_refused(run, monkeypatch):
     monkeypatch.setattr(mapping, "LONG", 1e-6)
     message = run("--slice", "E12", "--show", "rank").stderr
-    assert "slice E12: the rank of layer 1 at 8 points: about 0 s; a smaller --window" in message
+    assert (
+        "slice E12: the rank of layer 1 at 8 points: less than 1 s; a smaller --window" in message
+    )
     message = run("--slice", "E12", "--show", "trace", "--method", "sampled").stderr
-    assert "the trace of layer 1 at 81 points: about 0 s; a smaller --resolution" in message
+    assert "the trace of layer 1 at 81 points: less than 1 s; a smaller --resolution" in message
     assert "the rank" not in run("--slice", "E12", "--show", "rank", "--quiet").stderr
     monkeypatch.setattr(mapping, "TOO_MANY", 5)
     message = run("--slice", "E12", "--show", "rank", status=1).stderr

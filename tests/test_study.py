@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from oracles import slice_error_by_loops
 
-from surfacecli.errors import SurfaceError
+from surfacecli.errors import ChoiceError, SurfaceError
 from surfacecli.geometry.slices import Window
-from surfacecli.study import RESOLUTION, Study, make_study
+from surfacecli.study import RESOLUTION, Study, duration, make_study
 
 PRESET = """
 network: {widths: [2, 3, 3, 2], transfer: relu, weights: {seed: 4}}
@@ -92,7 +92,7 @@ def test_choices_that_cannot_be(preset, tmp_path):
         make_study(preset, slice_name="x")
     with pytest.raises(SurfaceError, match="4 is not a layer of mine; choose 1 to 3"):
         make_study(preset, layer=4)
-    with pytest.raises(SurfaceError, match="0 is not a layer"):
+    with pytest.raises(ChoiceError, match="0 is not a layer"):
         make_study(preset, layer=0)
     path = tmp_path / "one.yaml"
     path.write_text("network: {widths: [2, 1]}\ndata: {samples: 3}\nslices: {a: {layer: 1}}\n")
@@ -182,3 +182,38 @@ def test_errors_beyond_numbers_are_refused(preset):
     study = make_study(preset, window=Window(-1e80, 1e80, -1e80, 1e80), slice_name="e")
     with pytest.raises(SurfaceError, match=r"slice e: E exceeds 1e\+150 in the window"):
         study.sample(study.slices[0])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "less than 1 s"),
+        (12.3, "about 12 s"),
+        (300.0, "about 5 min"),
+        (11_160.0, "about 3.1 h"),
+        (500 * 3600.0, "about 21 days"),
+        (1e13, "more than a year"),
+    ],
+)
+def test_times_are_told_so_that_they_can_be_read(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_a_budget_is_advised_where_one_can_wait_for_it() -> None:
+    window = Window(-1, 1, -1, 1)
+    few = make_study("post", slice_name="E1", window=window, budget=10)
+    remark = few.plan(few.slices[0]).remark
+    assert remark is not None
+    assert "they would take less than 1 s" in remark
+    assert remark.endswith("sampled instead; a smaller --window, or --budget 792 makes it exact")
+
+
+def test_no_budget_is_advised_for_cells_that_take_years(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("surfacecli.study.expect_cells", lambda *_: 10**13)
+    many = make_study("post", slice_name="E1", method="exact")
+    with pytest.raises(SurfaceError) as caught:
+        many.plan(many.slices[0])
+    assert str(caught.value) == (
+        "slice E1 has about 1e+13 cells in this window, past the budget of 100,000; "
+        "they would take more than a year; choose a smaller --window, or --method sampled"
+    )

@@ -36,7 +36,7 @@ def test_the_cost_and_the_progress_are_told_and_wiped_out(terminal, monkeypatch,
         interrupted()
     # What wipes the line is a code for terminals, which click leaves out of a captured stream.
     assert capsys.readouterr().err == (
-        "surface: slice a: about 12,345 cells, perhaps 60 s\n\ra: kink 3 of 1,000 \r"
+        "surface: slice a: about 12,345 cells, about 60 s\n\ra: kink 3 of 1,000 \r"
     )
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from surfacecli.batch.running import Report
 
 
+#: Letters of the reason for a failure that a row of the table shows.
+REASON = 72
+
+
 @click.command("batch")
 @click.argument(
     "presets", nargs=-1, required=True, metavar="PRESET...", shell_complete=complete_preset
@@ -141,11 +145,12 @@ def _print_table(report: "Report") -> None:
     where = f"figure in {report.plan.folder.as_posix()}"
     table = make_table("preset", "slice", "status", "theorem", "local maxima", where, ">seconds")
     for trouble in report.plan.troubles:
-        table.add_row(trouble.where, "", "failed", "", "", "", "")
+        table.add_row(trouble.where, "", _failed(trouble.message, trouble.where), "", "", "", "")
     for item in report.items:
         task, record = item.task, item.record
         if record is None:
-            table.add_row(task.study, task.slice, item.status, "", "", "", "")
+            status = _failed(item.message) if item.message else item.status
+            table.add_row(task.study, task.slice, status, "", "", "", "")
         else:
             table.add_row(
                 task.study,
@@ -157,6 +162,17 @@ def _print_table(report: "Report") -> None:
                 f"{record.seconds:.1f}" if item.status == "made" else "",
             )
     print_table(table)
+
+
+def _failed(message: str, where: str = "") -> str:
+    """'failed: ' and the first words of why; the whole message follows below the table.
+
+    `where` is in the row already: 'x.yaml:2:1: what' becomes 'line 2:1: what'.
+    """
+    reason = message.split("\n", 1)[0].split("; ", 1)[0]
+    if where and reason.startswith(f"{where}:"):
+        reason = f"line {reason.removeprefix(f'{where}:')}"
+    return f"failed: {reason if len(reason) <= REASON else reason[: REASON - 3].rstrip() + '...'}"
 
 
 def _document(report: "Report") -> dict[str, object]:

@@ -107,7 +107,9 @@ def _announce(preset: "Preset", layer: int | None) -> None:
 
     seconds = count_work(preset.objective, choose_layers(preset, layer)) / PER_SECOND
     if seconds > LONG:
-        click.echo(f"surface: large layers, perhaps {seconds:.0f} s", err=True)
+        from surfacecli.study import duration
+
+        click.echo(f"surface: large layers, {duration(seconds)}", err=True)
 
 
 def _note_outside(hessians: "Hessians") -> None:

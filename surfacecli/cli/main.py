@@ -16,12 +16,15 @@ from surfacecli.cli.hessian import hessian
 from surfacecli.cli.plot import plot
 from surfacecli.cli.presets import presets
 from surfacecli.cli.section import section
-from surfacecli.errors import SurfaceError
+from surfacecli.errors import ChoiceError, SurfaceError
 from surfacecli.threads import pin_blas_threads
 
 
 class Group(click.Group):
-    """A group that prints a `SurfaceError` as one message, with status 1 and no traceback."""
+    """A group that prints a `SurfaceError` as one message, with status 1 and no traceback.
+
+    With status 2, that of wrong usage, where an option asks for what the preset does not have.
+    """
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -29,7 +32,7 @@ class Group(click.Group):
         except SurfaceError as error:
             for line in str(error).splitlines():
                 click.echo(f"surface: {line}", err=True)
-            ctx.exit(1)
+            ctx.exit(2 if isinstance(error, ChoiceError) else 1)
         except OSError as error:
             # Standard output on a full disk, say; a closed pipe is click's to end quietly.
             if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):

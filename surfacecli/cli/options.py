@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -217,12 +218,28 @@ format_option = click.option(
     show_default=True,
     help="File format of the figures.",
 )
+
+
+def _note_folder(ctx: click.Context, _param: click.Parameter, folder: str) -> str:
+    """Say at the end where the files went, where the folder has the name of a picture."""
+
+    def note() -> None:
+        path = Path(folder)
+        if path.is_dir() and not ctx.params.get("quiet"):
+            click.echo(f"surface: note: --output is a folder, the files are in {folder}/", err=True)
+
+    if Path(folder).suffix.lower().removeprefix(".") in FORMATS and not ctx.resilient_parsing:
+        ctx.call_on_close(note)
+    return folder
+
+
 output_option = click.option(
     "--output",
     type=click.Path(file_okay=True),
     default="outputs",
     show_default=True,
     help="Folder for the files; made where it is missing.",
+    callback=_note_folder,
 )
 force_option = click.option(
     "--force", is_flag=True, help="Overwrite files that surface did not make."

@@ -85,6 +85,10 @@ def plot(
     if step is not None and "gradient" not in (descend or ()):
         raise click.UsageError("--step is the size of gradient steps; say --descend gradient")
     study = study_of(preset, quiet=quiet, **choices)
+    if of_layer is not None:
+        from surfacecli.study import check_layer
+
+        check_layer(study.preset, of_layer)
     if descend and study.style == "post":
         raise click.UsageError("style post draws no paths; choose --style modern or cells")
     if panel and study.style == "cells":

@@ -11,7 +11,7 @@ from surfacecli.exactly import examine_exactly
 from surfacecli.geometry.claim import Progress
 from surfacecli.geometry.exact.points import Exact
 from surfacecli.geometry.slices import Slice
-from surfacecli.study import Plan, Result, Study
+from surfacecli.study import Plan, Result, Study, duration, round_count
 
 #: Seconds: after the first progress is shown, past the second the work is announced.
 PATIENCE, LONG = 1.0, 3.0
@@ -36,7 +36,9 @@ def watched(slice: Slice, plan: Plan, quiet: bool = False) -> Iterator[Progress 
     """Says what the user should know of a plan; within it, what to tell how far the work is."""
     remark = plan.remark
     if remark is None and plan.cells is not None and plan.seconds > LONG:
-        remark = f"slice {slice.name}: about {plan.cells:,} cells, perhaps {plan.seconds:.0f} s"
+        remark = (
+            f"slice {slice.name}: about {round_count(plan.cells)} cells, {duration(plan.seconds)}"
+        )
     if remark and not quiet:
         click.echo(f"surface: {remark}", err=True)
     start = time.monotonic()

@@ -31,7 +31,7 @@ from surfacecli.figures import (
 from surfacecli.figures.box import Box, Look, View, number_axes
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import fit_lines, text_width
-from surfacecli.figures.marks import HALF_BAR, RIM, is_visible, legend_entries, mark_size
+from surfacecli.figures.marks import HALF_BAR, RAISED, RIM, is_visible, legend_entries, mark_size
 from surfacecli.figures.shading import shade
 from surfacecli.figures.surface3d import FACETS, choose_box, contour_lines
 from surfacecli.figures.ticks import log_ticks, round_ticks, thin_ticks, write_numbers
@@ -281,12 +281,14 @@ def test_a_saddle_has_its_bar_in_both_views() -> None:
     figure = draw_surface(picture(points=(saddle,)))
     (bar,) = [c for c in plane_of(figure).collections if c.get_gid() == "descents of saddles"]
     ((low, high),) = bar.get_segments()
-    # On paper it spans the same share of the window, whatever its direction and the window's sides.
-    assert np.hypot(*((high - low) / (3.0, 1.5))) == pytest.approx(2 * HALF_BAR)
+    plane = plane_of(figure)
+    ends = plane.transData.transform([low, high]) / figure.dpi
+    assert np.hypot(*(ends[1] - ends[0])) == pytest.approx(2 * HALF_BAR)
+    assert (high - low) / np.hypot(*(high - low)) == pytest.approx((0.6, 0.8))
     (raised,) = [line for line in view_of(figure).lines if line.get_gid() == "descent of a saddle"]
     u, v, z = raised.get_data_3d()
-    assert np.array([u[0], v[0]]) == pytest.approx(low)
-    assert np.array([u[-1], v[-1]]) == pytest.approx(high)
+    assert np.hypot((u[-1] - u[0]) / 3.0, (v[-1] - v[0]) / 1.5) == pytest.approx(2 * RAISED)
+    assert (v[-1] - v[0]) / (u[-1] - u[0]) == pytest.approx(0.8 / 0.6)
     assert z == pytest.approx(1 + 0.1 * u**2 + v**2, abs=0.05)  # between points of the grid
     assert z[len(z) // 2] == saddle.error
     (legend,) = figure.legends

@@ -40,9 +40,11 @@ FEW = 15
 #: Inches beside the text of an entry in the legend: its mark and the gaps.
 BESIDE = 0.36
 LOWEST = "lowest point"
-#: Half the bar that shows where E falls from a smooth saddle, in windows; widths of its white rim
-#: and of itself in points; and of how many points it consists on a 3-D view.
-HALF_BAR, BAR_RIM, BAR_LINE, BAR_POINTS = 0.06, 3.2, 1.8, 9
+#: Half the bar that shows where E falls from a smooth saddle, in inches; widths of its white rim
+#: and of itself in points.
+HALF_BAR, BAR_RIM, BAR_LINE = 0.14, 3.2, 1.8
+#: On a 3-D view, half the bar in windows, and of how many points it consists.
+RAISED, BAR_POINTS = 0.065, 9
 #: What a legend calls the lines of sets, where not valleys; their width in points.
 COURSES, COURSE = {"maximum": "course of a ridge", "saddle": "course of a valley (saddle)"}, 1.6
 #: The ring around the lowest point, in marks: on the border it must not meet numbers or colour bar.
@@ -107,7 +109,9 @@ def _on_border(u: float, v: float, picture: Picture) -> bool:
 
 def draw_descents(axes: Axes, picture: Picture) -> None:
     """Of each smooth saddle a bar along the line in which E bends down most."""
-    bars = [_bar(p, picture, 2) for p in picture.points if p.downhill is not None]
+    unit = HALF_BAR * axes.figure.dpi
+    sides = axes.bbox.width / unit, axes.bbox.height / unit
+    bars = [_bar(p, picture, sides, 2) for p in picture.points if p.downhill is not None]
     if not bars:
         return
     for colour, width, layer in (("white", BAR_RIM, 3.6), (KINDS["saddle"][1], BAR_LINE, 3.7)):
@@ -118,11 +122,15 @@ def draw_descents(axes: Axes, picture: Picture) -> None:
         axes.add_collection(collection, autolim=False)
 
 
-def _bar(point: StationaryPoint, picture: Picture, count: int) -> Array:
-    """The bar of a saddle in `count` points (count, 2), there and back."""
+def _bar(point: StationaryPoint, picture: Picture, sides: tuple[float, float], count: int) -> Array:
+    """The bar of a saddle in `count` points (count, 2), there and back.
+
+    `sides` are those of the window in half bars: it is as long on paper whatever its direction.
+    """
     assert point.downhill is not None
     du, dv = point.downhill
-    steps = np.linspace(-1.0, 1.0, count) * _reach(point, picture)
+    along = du * sides[0] / float(np.ptp(picture.u)), dv * sides[1] / float(np.ptp(picture.v))
+    steps = np.linspace(-1.0, 1.0, count) / float(np.hypot(*along))
     return np.column_stack([point.u + steps * du, point.v + steps * dv])
 
 
@@ -131,7 +139,7 @@ def raise_descents(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -
     for point in picture.points:
         if point.downhill is None:
             continue
-        u, v = _bar(point, picture, BAR_POINTS).T
+        u, v = _bar(point, picture, (1.0 / RAISED,) * 2, BAR_POINTS).T
         inside = (u >= box.u[0]) & (u <= box.u[1]) & (v >= box.v[0]) & (v <= box.v[1])
         u, v = u[inside], v[inside]
         z = height_between(picture.u, picture.v, heights.z, u, v)
@@ -155,14 +163,6 @@ def raise_descents(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -
                 zorder=MARKS - below,
             )
             line.set_gid("descent of a saddle" if colour != "white" else "rim of a descent")
-
-
-def _reach(point: StationaryPoint, picture: Picture) -> float:
-    """Half the length of a saddle's bar: the same on paper whatever its direction."""
-    assert point.downhill is not None
-    du, dv = point.downhill
-    across = np.hypot(du / float(np.ptp(picture.u)), dv / float(np.ptp(picture.v)))
-    return HALF_BAR / float(across)
 
 
 def mark_surface(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> None:

@@ -291,6 +291,15 @@ def test_a_saddle_has_its_bar_in_both_views() -> None:
     assert (v[-1] - v[0]) / (u[-1] - u[0]) == pytest.approx(0.8 / 0.6)
     assert z == pytest.approx(1 + 0.1 * u**2 + v**2, abs=0.05)  # between points of the grid
     assert z[len(z) // 2] == saddle.error
+    # One at the edge of the window has what is left of its bar.
+    edge = draw_surface(picture(points=(point(1.95, 0.5, "saddle", downhill=(1.0, 0.0)),)))
+    (raised,) = [line for line in view_of(edge).lines if line.get_gid() == "descent of a saddle"]
+    u, _, _ = raised.get_data_3d()
+    assert u.min() < 1.95 - 0.9 * RAISED * 3.0
+    assert 1.95 <= u.max() <= 2.0
+    # One that the surface hides has none.
+    buried = draw_surface(picture(points=(replace(saddle, error=0.0),)))
+    assert not [line for line in view_of(buried).lines if line.get_gid() == "descent of a saddle"]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "smooth saddle 1",

@@ -135,20 +135,23 @@ def _bar(point: StationaryPoint, picture: Picture, sides: tuple[float, float], c
 
 
 def raise_descents(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> None:
-    """The same bars on a 3-D view, on the surface, where it does not hide them."""
+    """The same bars on a 3-D view, on the surface: of saddles in sight, as far as they are."""
+    middle = BAR_POINTS // 2
     for point in picture.points:
         if point.downhill is None:
             continue
         u, v = _bar(point, picture, (1.0 / RAISED,) * 2, BAR_POINTS).T
-        inside = (u >= box.u[0]) & (u <= box.u[1]) & (v >= box.v[0]) & (v <= box.v[1])
-        u, v = u[inside], v[inside]
         z = height_between(picture.u, picture.v, heights.z, u, v)
-        z = np.where((u == point.u) & (v == point.v), heights.of(point.error), z)
+        z[middle] = float(heights.of(point.error))
+        seen = (u >= box.u[0]) & (u <= box.u[1]) & (v >= box.v[0]) & (v <= box.v[1])
         places = zip(u, v, z, strict=True)
-        seen = np.array([is_clear(*place, box, picture, heights) for place in places])
-        z[~seen] = np.nan  # no line there
-        if not seen.any():
+        seen &= np.array([is_clear(*place, box, picture, heights) for place in places])
+        if not seen[middle]:
             continue
+        hidden = np.flatnonzero(~seen)
+        first = int(hidden[hidden < middle].max(initial=-1)) + 1
+        last = int(hidden[hidden > middle].min(initial=BAR_POINTS))
+        u, v, z = u[first:last], v[first:last], z[first:last]
         for colour, width, below in (
             ("white", BAR_RIM, 0.2),
             (KINDS["saddle"][1], BAR_LINE, 0.1),

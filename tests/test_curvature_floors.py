@@ -27,6 +27,7 @@ from surfacecli.network.curvature.floors import (
     most_curved,
     outer_floor,
 )
+from surfacecli.network.curvature.inverses import inner_inverse, outer_inverse
 from surfacecli.network.curvature.products import layer_product
 from surfacecli.network.curvature.roots import has_roots
 from surfacecli.network.curvature.traces import pre_activation_traces
@@ -258,3 +259,58 @@ def test_what_the_bends_add(seed: int) -> None:
         V = rng.standard_normal((3, *W.shape))
         added = layer_product(passes, layer, V, bends_only=True)
         assert added.reshape(3, -1) == pytest.approx(V.reshape(3, -1) @ (H - G), abs=1e-10)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_the_smallest_eigenvalue_of_square_factors(
+    loss: str, depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the inverse, as far as the matrix itself knows it: to a rounding of its largest."""
+    widths = [6] * (depth + 1)
+    transfers = ["leaky_relu"] * (depth - 1) + ["identity"]
+    rng = np.random.default_rng(depth)
+    objective = random_objective(rng, depth, transfers, loss, True, widths, 6)
+    W = objective.network.weights[-1].copy()
+    W[0] = W[1] + 0.03 * W[0]
+    objective = replace(objective, network=objective.network.with_weights({depth: W}))
+    roads(monkeypatch, "products")
+    passes = backpropagate(objective)
+    for layer in range(1, depth + 1):
+        H, PH = matrices(objective, layer, False)
+        inner = inner_inverse(passes, layer, False)
+        outer = outer_inverse(passes, layer, False)
+        assert inner is not None
+        assert outer is not None
+        x, V = rng.standard_normal((6, 6)), rng.standard_normal((6, 6))
+        digits = 1e-14 * np.linalg.cond(PH).max()
+        assert inner(np.einsum("nij,nj->ni", PH, x)) == pytest.approx(x, abs=digits)
+        digits = 1e-14 * np.linalg.cond(H)
+        assert outer((H @ V.ravel()).reshape(6, 6)) == pytest.approx(V, abs=digits)
+    for found in examine_layers(objective)[:-1]:
+        H, PH = matrices(objective, found.layer, False)
+        for spectrum, values in (
+            (found.weights, np.linalg.eigvalsh(H)),
+            (found.pre_activations, np.linalg.eigvalsh(PH)),
+        ):
+            low, high = values.min(), values.max()
+            assert spectrum.converged
+            assert spectrum.rank == Rank(36, 36)
+            assert 1e-12 * high < low < 1e-4 * high
+            assert spectrum.smallest_eigenvalue == pytest.approx(low, abs=1e-14 * high)
+            assert spectrum.largest_eigenvalue == pytest.approx(high, rel=1e-9)
+
+
+def test_no_inverse_without_square_factors() -> None:
+    narrow = random_objective(
+        np.random.default_rng(0), 2, ["leaky_relu", "identity"], "squared", True, [6, 6, 5], 6
+    )
+    assert inner_inverse(backpropagate(narrow), 1, False) is None
+    assert inner_inverse(backpropagate(narrow), 2, False) is not None
+    more = replace(narrow, data=Data(np.ones((7, 6)), np.zeros((7, 5))))
+    assert outer_inverse(backpropagate(more), 2, False) is None
+    bent = random_objective(
+        np.random.default_rng(0), 2, ["tanh", "identity"], "squared", True, [6, 6, 6], 6
+    )
+    assert inner_inverse(backpropagate(bent), 1, False) is None
+    assert outer_inverse(backpropagate(bent), 1, True) is not None

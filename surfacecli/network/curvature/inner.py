@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from surfacecli.network.curvature.bounds import inner_rank_bounds
 from surfacecli.network.curvature.floors import inner_floors
+from surfacecli.network.curvature.inverses import inner_inverse
 from surfacecli.network.curvature.lanczos import find_extremes
 from surfacecli.network.curvature.passes import Backpropagation
 from surfacecli.network.curvature.products import pre_activation_product
@@ -63,11 +64,7 @@ def inner_rank_range(
     passes: Backpropagation, layer: int, gauss_newton: bool
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The least and the most that the rank of each block (N,) can be, none of them formed."""
-    n, count, r = (
-        passes.network.widths[layer],
-        len(passes.objective.data),
-        passes.network.widths[-1],
-    )
+    n, r, count = *(passes.network.widths[k] for k in (layer, -1)), len(passes.objective.data)
     if has_roots(passes, layer, gauss_newton) and count * n * r * min(n, r) <= ROOT_WORK:
         exact = np.empty(count, dtype=np.intp)
         for rows, S in walk_roots(passes, layer):
@@ -87,21 +84,35 @@ def inner_by_products(
         blocks = x.reshape(count, n)
         return pre_activation_product(passes, layer, blocks, gauss_newton).ravel()
 
-    rooted = has_roots(passes, layer, gauss_newton)
-    return by_products(product, count * n, trace, rank, rooted)
+    rooted, inverse = has_roots(passes, layer, gauss_newton), None
+    if rooted and rank.low == count * n:
+        inverse = inner_inverse(passes, layer, gauss_newton)
+    solve = inverse and (lambda x: inverse(x.reshape(count, n)).ravel())
+    return by_products(product, count * n, trace, rank, rooted, solve)
 
 
 def by_products(
-    product: Callable[[Array], Array], size: int, trace: float, rank: Rank, rooted: bool
+    product: Callable[[Array], Array],
+    size: int,
+    trace: float,
+    rank: Rank,
+    rooted: bool,
+    inverse: Callable[[Array], Array] | None = None,
 ) -> Spectrum:
-    """The spectrum of a map; one that must be PSD and is not regular has 0 as its smallest."""
+    """The spectrum of a map; one that must be PSD and is not regular has 0 as its smallest.
+
+    `inverse` is that of a regular one that must be PSD, where it is known.
+    """
     singular = rooted and rank.high < size
-    found = find_extremes(product, size, "largest" if singular else "both")
+    found = find_extremes(product, size, "largest" if singular or inverse else "both")
+    smallest, converged = found.smallest, found.converged
+    if inverse is not None:
+        least = find_extremes(inverse, size, "largest")
+        smallest, converged = min(smallest, 1.0 / least.largest), converged and least.converged
     low = max(rank.low, min(found.rank_at_least, rank.high))
     zero = zero_below(size, max(abs(found.smallest), abs(found.largest)))
-    negative = found.smallest < -zero
-    psd = False if negative else True if rooted or found.converged else None
-    smallest = 0.0 if singular and not negative else found.smallest
-    return Spectrum(
-        size, trace, Rank(low, rank.high), smallest, found.largest, psd, found.converged
-    )
+    negative = smallest < -zero
+    psd = False if negative else True if rooted or converged else None
+    if singular and not negative:
+        smallest = 0.0
+    return Spectrum(size, trace, Rank(low, rank.high), smallest, found.largest, psd, converged)

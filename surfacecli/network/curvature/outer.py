@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from surfacecli.network.curvature.bounds import span_bound, unit_spans
 from surfacecli.network.curvature.floors import outer_floor
 from surfacecli.network.curvature.inner import by_products
+from surfacecli.network.curvature.inverses import outer_inverse
 from surfacecli.network.curvature.matrices import (
     ALL,
     Measured,
@@ -177,8 +178,11 @@ def weights_by_products(
     high = min(size, most, span_bound(passes, layer, gauss_newton))
     low = outer_floor(passes, layer, gauss_newton, inner[0], high)
     rooted = has_roots(passes, layer, gauss_newton)
+    inverse = outer_inverse(passes, layer, gauss_newton) if rooted and low == size else None
+    shape = passes.network.weights[layer - 1].shape
+    solve = inverse and (lambda v: inverse(v.reshape(shape)).ravel())
     product = _product(passes, layer, gauss_newton)
-    return by_products(product, size, trace, Rank(low, high), rooted)
+    return by_products(product, size, trace, Rank(low, high), rooted, solve)
 
 
 def _product(passes: Backpropagation, layer: int, gauss_newton: bool) -> Callable[[Array], Array]:

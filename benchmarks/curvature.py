@@ -1,7 +1,8 @@
 """How long the curvature of all layers takes, and its memory: `python benchmarks/curvature.py`.
 
-    python benchmarks/curvature.py            # the recursion, all layers in numbers, memory
-    python benchmarks/curvature.py --torch    # and the same numbers by torch.func, optional
+    python benchmarks/curvature.py              # the recursion, all layers in numbers, memory
+    python benchmarks/curvature.py --torch      # and the same numbers by torch.func, optional
+    python benchmarks/curvature.py --wide tanh  # the wide nets alone, with tanh or relu
 
 Processor time, one BLAS thread; the least of a few runs where they are short.
 """
@@ -32,6 +33,7 @@ from surfacecli.network.model import random_network  # noqa: E402
 from surfacecli.network.transfers import TRANSFERS  # noqa: E402
 
 WIDTHS, SAMPLES = (20, 64, 64, 10), 1000
+WIDE = ((1000, 1000, 1000), (100, 1000, 1000, 10))
 
 
 def objective_of(widths: Sequence[int], hidden: str, loss: str = "squared") -> Objective:
@@ -153,36 +155,52 @@ def by_torch(objective: Objective, found: LayerCurvature) -> float:
     return seconds
 
 
-def wide(hidden: str) -> None:
-    """Layer by layer at widths 1000-1000-1000: time and the most memory so far."""
-    objective = objective_of((1000, 1000, 1000), hidden)
-    for layer in (1, 2):
-        print(f"| {hidden} | {layer} | ", end="", flush=True)
+def wide(hidden: str, widths: Sequence[int]) -> None:
+    """Layer by layer, in numbers: processor time, and the most memory so far."""
+    objective = objective_of(widths, hidden)
+    net = "-".join(str(n) for n in widths)
+    for layer in range(1, len(widths)):
         start = time.process_time()
         (found,) = examine_layers(objective, layers=[layer])
         seconds = time.process_time() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(
-            f"{told(found)} | {found.weights.converged} | {seconds:.0f} | {peak:.2f} |", flush=True
-        )
+        kinds = {
+            "weights": found.weights,
+            "Gauss-Newton": found.gauss_newton,
+            "pre-activations": found.pre_activations,
+            "their Gauss-Newton": found.pre_activation_gauss_newton,
+        }
+        for kind, s in kinds.items():
+            if kind.endswith("Newton") and not found.bent:
+                continue
+            ends = f"{s.smallest_eigenvalue:.6g}, {s.largest_eigenvalue:.6g}"
+            ends += "" if s.converged else " (bounds)"
+            row = f"| {hidden}, {net} | {layer} | {kind} | {s.trace:.8g} | {s.rank} | {ends}"
+            cost = f"{seconds:.0f} | {peak:.2f}" if kind == "weights" else "|"
+            print(f"{row} | {cost} |", flush=True)
 
 
-def memory() -> None:
+def memory(transfers: Sequence[str]) -> None:
     """Each net in a process of its own, so that peaks do not mix."""
-    print("\n| transfer | layer | trace, rank, smallest, largest | converged | s | peak GB (2) |")
-    print("|---|--:|---|---|--:|--:|")
-    for hidden in ("relu", "tanh"):
-        subprocess.run([sys.executable, __file__, "--wide", hidden], check=True)
+    print("\n| net | layer | of | trace | rank | smallest, largest | s | peak GB (under 2) |")
+    print("|---|--:|---|--:|--:|---|--:|--:|", flush=True)
+    for hidden in transfers:
+        for number in range(len(WIDE)):
+            here = [sys.executable, __file__, "--wide", hidden, "--net", str(number)]
+            subprocess.run(here, check=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--torch", action="store_true")
     parser.add_argument("--wide", choices=["relu", "tanh"])
+    parser.add_argument("--net", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.wide:
-        wide(chosen.wide)
+    if chosen.net is not None:
+        wide(chosen.wide, WIDE[chosen.net])
+    elif chosen.wide:
+        memory([chosen.wide])
     else:
         the_recursion()
         all_layers(chosen.torch)
-        memory()
+        memory(["relu", "tanh"])

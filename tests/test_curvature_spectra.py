@@ -18,7 +18,7 @@ from surfacecli.network.curvature import (
     layer_hessian,
     pre_activation_hessians,
 )
-from surfacecli.network.curvature.lanczos import find_extremes
+from surfacecli.network.curvature.lanczos import _orthogonal, find_extremes
 from surfacecli.network.curvature.matrices import Factor, is_positive_definite, measure_matrix
 from surfacecli.network.curvature.roots import walk_roots
 from surfacecli.network.curvature.spectrum import count_nonzero
@@ -292,6 +292,19 @@ def test_lanczos_restarts_and_says_when_it_gives_up(monkeypatch: pytest.MonkeyPa
     assert not early.converged
     assert 0.0 < early.smallest < 0.1
     assert 0.9 < early.largest < 1.0
+
+
+@pytest.mark.parametrize("left", [1.0, 1e-6, 1e-12])
+def test_what_lanczos_adds_is_orthogonal_to_the_basis(left: float) -> None:
+    """However little of a product leads out of it, and whichever rows hold the rest."""
+    draw = np.random.default_rng(0)
+    Q = np.linalg.qr(draw.standard_normal((300, 61)))[0].T
+    V, outside = Q[:60], Q[60]
+    along = draw.standard_normal(60)
+    w, found = _orthogonal(along @ V + left * outside, V)
+    assert found == pytest.approx(along, abs=1e-14)
+    assert np.linalg.norm(w) == pytest.approx(left, abs=1e-14)
+    assert np.abs(V @ w).max() <= 4e-15 * np.linalg.norm(w)
 
 
 def test_lanczos_of_nothing_and_of_one_value() -> None:

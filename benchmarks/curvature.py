@@ -1,6 +1,6 @@
 """How long the curvature of all layers takes, and its memory: `python benchmarks/curvature.py`.
 
-    python benchmarks/curvature.py              # the recursion, all layers in numbers, memory
+    python benchmarks/curvature.py              # wide nets, the recursion, all layers in numbers
     python benchmarks/curvature.py --torch      # and the same numbers by torch.func, optional
     python benchmarks/curvature.py --wide tanh  # the wide nets alone, with tanh or relu
 
@@ -201,6 +201,6 @@ if __name__ == "__main__":
     elif chosen.wide:
         memory([chosen.wide])
     else:
+        memory(["relu", "tanh"])  # first: a process counts the peak of the one that starts it
         the_recursion()
         all_layers(chosen.torch)
-        memory(["relu", "tanh"])

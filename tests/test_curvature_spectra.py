@@ -18,14 +18,16 @@ from surfacecli.network.curvature import (
     layer_hessian,
     pre_activation_hessians,
 )
+from surfacecli.network.curvature.bounds import span_bound
+from surfacecli.network.curvature.inner import by_products
 from surfacecli.network.curvature.lanczos import _orthogonal, find_extremes
 from surfacecli.network.curvature.matrices import Factor, is_positive_definite, measure_matrix
 from surfacecli.network.curvature.roots import walk_roots
-from surfacecli.network.curvature.spectrum import count_nonzero
+from surfacecli.network.curvature.spectrum import count_nonzero, spectrum_from
 from surfacecli.network.data import Data, Objective
 from surfacecli.network.losses import LOSSES
 from surfacecli.network.model import Network, random_network
-from surfacecli.network.transfers import TRANSFERS, leaky_relu
+from surfacecli.network.transfers import TRANSFERS, Transfer, leaky_relu
 
 Array = NDArray[np.float64]
 HOME = "surfacecli.network.curvature"
@@ -292,6 +294,48 @@ def test_lanczos_restarts_and_says_when_it_gives_up(monkeypatch: pytest.MonkeyPa
     assert not early.converged
     assert 0.0 < early.smallest < 0.1
     assert 0.9 < early.largest < 1.0
+
+
+def test_psd_up_to_rounding_and_no_further() -> None:
+    for low, psd in ((0.0, True), (-1e-16, True), (-1e-13, False), (-1e-6, False)):
+        values = np.array([low, 0.5, 1.0])
+        assert spectrum_from(values, values.sum(), Rank(2, 2), 5).psd is psd
+        found = by_products(lambda v, values=values: values * v, 3, 1.5, Rank(2, 3), False)
+        assert found.psd is psd
+
+
+@pytest.mark.parametrize("road", ["small", "products", "bounds"])
+def test_units_of_slope_zero_that_bend(road: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """f(h) = h^2 at h = 0: no slope, but a bend; D alone curves the unit."""
+    square = Transfer("square", np.square, lambda h: 2.0 * h, lambda h: np.full(np.shape(h), 2.0))
+    draw = np.random.default_rng(0)
+    weights = (np.zeros((3, 2)), draw.standard_normal((2, 3)))
+    network = Network(weights, (None, None), (square, TRANSFERS["identity"]))
+    data = Data(draw.standard_normal((5, 2)), draw.standard_normal((5, 2)))
+    objective = Objective(network, data, LOSSES["squared"])
+    roads(monkeypatch, road)
+    found = examine_layers(objective)[0]
+    check(found, objective)
+    assert found.rank.low <= 6 <= found.rank.high
+    assert found.pre_activations.rank.low <= 15 <= found.pre_activations.rank.high
+    assert found.gauss_newton.rank == Rank(0, 0)
+
+
+def test_the_bound_by_the_spans_of_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exactly where it may be computed, else by counting; more would not be a sharp bound."""
+    objective = random_objective(
+        np.random.default_rng(4), 2, ["relu", "identity"], "squared", True, [4, 9, 5], 6
+    )
+    x = objective.data.inputs.copy()
+    x[:, 3] = x[:, 0] - x[:, 1]
+    passes = backpropagate(replace(objective, data=Data(x, objective.data.targets)))
+    active = passes.slopes[0] != 0
+    spans = [np.linalg.matrix_rank(x[on]) if on.any() else 0 for on in active.T]
+    assert span_bound(passes, 1, False) == sum(spans)
+    monkeypatch.setattr(f"{HOME}.bounds.SPAN_WORK", 0.0)
+    counts = active.sum(axis=0)
+    assert counts.min() < 3 < counts.max()
+    assert span_bound(passes, 1, False) == np.minimum(counts, 3).sum()
 
 
 @pytest.mark.parametrize("left", [1.0, 1e-6, 1e-12])

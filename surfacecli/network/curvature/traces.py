@@ -32,7 +32,7 @@ def output_diagonal(passes: Backpropagation, gauss_newton: bool) -> Array:
 def pre_activation_traces(passes: Backpropagation, layer: int, gauss_newton: bool) -> Array:
     """tr PH_l, or tr G_l, of each data point, (N,).
 
-    Where D is not 0 in a deep and wide net this is the recursion itself, down to layer l + 3, and
+    Where D is not 0 in a deep and wide net this is the recursion itself, down to layer l + 2, and
     Y: about 2 N n^3 multiply-adds for each layer between.
     """
     network, loss = passes.network, passes.objective.loss

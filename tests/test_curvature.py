@@ -393,6 +393,7 @@ def test_blocks_of_data_give_what_all_at_once_give(monkeypatch: pytest.MonkeyPat
     product = layer_hessian_product(objective, 1, V)
     for module in ("recursion", "products", "dense", "roots"):
         monkeypatch.setattr(f"surfacecli.network.curvature.{module}.BLOCK", 50)
+    monkeypatch.setattr("surfacecli.network.curvature.recursion.CACHE", 16)
     blocks = list(walk_pre_activation_hessians(backpropagate(objective)))
     assert len(blocks) > 6
     for block in blocks:

@@ -151,7 +151,14 @@ def test_windows_far_larger_than_what_is_in_them(seed: int, reach: float) -> Non
     check_audit(examine_across(random_across_slice(seed), window))
 
 
-@pytest.mark.parametrize("seed", [60002, 60003, 60004, 60014, 60018, 60024])
+@pytest.mark.parametrize(("seed", "reach"), [(60034, 100.0), (60011, 1000.0), (60013, 10000.0)])
+def test_units_that_pass_zero_without_a_kink(seed: int, reach: float) -> None:
+    """E changes near there within a stretch far shorter than the cell, which no slab shows."""
+    window = Window(-1.5 * reach, 2.0 * reach, -reach, 1.25 * reach)
+    check_audit(examine_across(random_across_slice(seed), window))
+
+
+@pytest.mark.parametrize("seed", [60002, 60003, 60004, 60005, 60014, 60018, 60020, 60024])
 def test_inputs_a_million_times_larger(seed: int) -> None:
     slice = random_across_slice(seed)
     data = dataclasses.replace(slice.objective.data, inputs=1e6 * slice.objective.data.inputs)

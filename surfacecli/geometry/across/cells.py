@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from surfacecli.geometry.across import curves as bent
 from surfacecli.geometry.across.frame import Frame, make_frame
 from surfacecli.geometry.across.ragged import spread, starts
-from surfacecli.geometry.across.slabs import BOTTOM, TOP, Slabs, find_slabs
+from surfacecli.geometry.across.slabs import BOTTOM, TOP, Grading, Slabs, find_slabs
 from surfacecli.geometry.exact.groups import connect
 from surfacecli.geometry.exact.telling import Progress
 from surfacecli.geometry.slices import Slice, Window
@@ -112,15 +112,15 @@ class AcrossCells:
 
 
 def find_across_cells(
-    slice: Slice, window: Window, progress: Progress | None = None, graded: bool = False
+    slice: Slice, window: Window, progress: Progress | None = None, grading: Grading | None = None
 ) -> AcrossCells:
     """All cells of a window of an across-layers slice of a piecewise-linear net.
 
-    `progress` is called with the strips done and their total. `graded`: with cells that are very
-    much wider than others cut at lines x = const that are no kinks. Raises `ValueError` where the
-    slice is not across two layers.
+    `progress` is called with the strips done and their total. `grading`: with cells cut at
+    lines x = const that are no kinks, into panels. Raises `ValueError` where the slice is not
+    across two layers.
     """
-    slabs = find_slabs(make_frame(slice, window), progress, graded)
+    slabs = find_slabs(make_frame(slice, window), progress, grading)
     nodes, gaps = _find_nodes(slabs)
     cell, count = _find_cells(slabs, gaps)
     chains, chain_of = _find_chains(slabs, nodes, cell)

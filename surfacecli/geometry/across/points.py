@@ -13,12 +13,14 @@ from surfacecli.geometry.across import curves as bent
 from surfacecli.geometry.across.cells import AcrossCells, find_across_cells
 from surfacecli.geometry.across.edges import find_chain_turns, find_gap_turns
 from surfacecli.geometry.across.interiors import find_interiors
+from surfacecli.geometry.across.narrow import find_narrow
 from surfacecli.geometry.across.sets import (
     Found,
     find_groups,
     is_regular,
     read_group,
 )
+from surfacecli.geometry.across.slabs import Grading
 from surfacecli.geometry.across.spots import CHAIN, GAP, NODE, find_spots
 from surfacecli.geometry.across.tables import Tables, make_tables
 from surfacecli.geometry.across.valleys import find_courses
@@ -42,6 +44,8 @@ RING = 1e-7
 #: How far corners are drawn in, towards the middle of their patch, and places along curves, in
 #: windows; how many of these a curve has.
 DRAWN_IN, ALONG = 1e-6, 9
+#: Where cells must be cut into panels: how many times wider than the next one may be, in turn.
+GRADES = (100.0, 10.0)
 #: Points whose rings are looked at together.
 TOGETHER = 256
 
@@ -85,10 +89,12 @@ def examine_across(slice: Slice, window: Window, progress: Progress | None = Non
     points, audit = _read_points(found), Audit(found.index, _disputed(found))
     if not _is_whole(points, audit):
         # A window far larger than what is in it: cells cut into panels, the audit as the judge.
-        finer = _find(find_across_cells(slice, window, progress, graded=True))
-        other, judged = _read_points(finer), Audit(finer.index, _disputed(finer))
-        if _is_whole(other, judged):
-            return _read(finer, found.cells, found.tables, other, judged)
+        narrow = find_narrow(found.cells, found.tables)
+        for most, at in ((GRADES[0], narrow[:0]), *((grade, narrow) for grade in GRADES)):
+            finer = _find(find_across_cells(slice, window, progress, Grading(at, most)))
+            other, judged = _read_points(finer), Audit(finer.index, _disputed(finer))
+            if _is_whole(other, judged):
+                return _read(finer, found.cells, found.tables, other, judged)
     return _read(found, found.cells, found.tables, points, audit)
 
 

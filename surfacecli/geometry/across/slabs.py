@@ -102,11 +102,21 @@ class Slabs:
         return np.stack([x, 0.5 * (low + high)], axis=1)
 
 
-def find_slabs(frame: Frame, progress: Progress | None = None, graded: bool = False) -> Slabs:
+@dataclass(frozen=True, eq=False)
+class Grading:
+    """Panels begin at x = at (k,), and none is more than `most` times as wide as the next."""
+
+    at: Array
+    most: float
+
+
+def find_slabs(
+    frame: Frame, progress: Progress | None = None, grading: Grading | None = None
+) -> Slabs:
     """All kinks of a window of an across-layers slice of a piecewise-linear net.
 
-    `progress` is called with the strips done and their total. `graded`: with the slabs cut into
-    panels of widths that grow step by step, where windows are far larger than what is in them.
+    `progress` is called with the strips done and their total. `grading`: cut into panels too, for
+    windows that are far larger than what is in them.
     """
     strips = find_strips(frame)
     network, count = frame.slice.objective.network, len(strips.x) - 1
@@ -121,7 +131,11 @@ def find_slabs(frame: Frame, progress: Progress | None = None, graded: bool = Fa
         parts.append(_cut_layers(part, strips.entering[first:last]))
         tell.one_more(last - first)
     slabs = _join(frame, parts)
-    return _grade(slabs) if graded else replace(slabs, cut=slabs.strip_edge)
+    if grading is None:
+        return replace(slabs, cut=slabs.strip_edge)
+    old, at = slabs.x, grading.at
+    slabs, _ = _cut(slabs, at, np.searchsorted(old, at).clip(1, len(old) - 1) - 1)
+    return _grade(slabs, slabs.strip_edge | ~np.isin(slabs.x, old), grading.most)
 
 
 def kink_layers(frame: Frame, name: Indices) -> Indices:
@@ -375,17 +389,17 @@ def _put_between(
     return made, (base - slab)[below], rank[below], level
 
 
-#: A slab beside one this many times narrower is cut, at so many widths of that one.
-GRADE, STEP = 100.0, 31.7
+#: Where panels next to each other may differ in width by g, they are cut at g^STEP narrower widths.
+STEP = 0.75
 #: A bound as near to such a place as this share of the step to it is taken instead.
 SNAP = 0.6
 #: Slabs narrower than this times |x| are rounding.
 TINY = 1e-9
 
 
-def _grade(slabs: Slabs) -> Slabs:
-    """Slabs with bounds added, or marked, so that next to a narrow panel no far wider one lies."""
-    cut = slabs.strip_edge.copy()
+def _grade(slabs: Slabs, cut: Flags, most: float) -> Slabs:
+    """Add bounds to those that are `cut`, or mark them so, till panels grow by `most` at most."""
+    cut = cut.copy()
     width = np.diff(slabs.x)
     # The bounds beside a slab whose width is as good as rounding stay together.
     tiny = TINY * np.abs(slabs.x[1:]) + NEAREST * (slabs.x[-1] - slabs.x[0])
@@ -395,7 +409,7 @@ def _grade(slabs: Slabs) -> Slabs:
     for k in range(1, len(width)):
         if not cut[k]:
             narrow = min(narrow, width[k])
-            if slabs.x[k + 1] - slabs.x[first] > GRADE * narrow:
+            if slabs.x[k + 1] - slabs.x[first] > most * narrow:
                 cut[k] = True
         if cut[k]:
             first, narrow = k, width[k]
@@ -403,10 +417,10 @@ def _grade(slabs: Slabs) -> Slabs:
         bounds = np.flatnonzero(cut)
         x = slabs.x[bounds]
         width = np.diff(x)
-        left = np.flatnonzero(width[1:] > GRADE * width[:-1])
-        right = np.flatnonzero(width[:-1] > GRADE * width[1:])
+        left = np.flatnonzero(width[1:] > most * width[:-1])
+        right = np.flatnonzero(width[:-1] > most * width[1:])
         start = np.concatenate([x[left + 1], x[right + 1]])
-        step = np.concatenate([width[left], -width[right + 1]]) * STEP
+        step = np.concatenate([width[left], -width[right + 1]]) * most**STEP
         if not len(start):
             return replace(slabs, cut=cut)
         value = start + step

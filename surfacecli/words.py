@@ -32,6 +32,11 @@ def theorem_words(applies: bool, holds: bool) -> str:
     return "applies, holds" if holds else "applies, VIOLATED"
 
 
+def method_words(method: str, complete: bool) -> str:
+    """'exact', 'exact, NOT COMPLETE' where the audit failed, or 'sampled'."""
+    return method if complete or method != "exact" else f"{method}, NOT COMPLETE"
+
+
 def plural(description: str, count: int) -> str:
     """'3 smooth minima' from 'smooth minimum' and 3."""
     if count == 1:

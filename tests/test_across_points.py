@@ -14,6 +14,7 @@ from oracles import make_objective, make_slice_by_hand
 
 from surfacecli.geometry.across import points as points_module
 from surfacecli.geometry.across.germs import Sectors
+from surfacecli.geometry.across.narrow import SHORTEST, find_narrow
 from surfacecli.geometry.across.points import AcrossExact, examine_across
 from surfacecli.geometry.across.sets import Found
 from surfacecli.geometry.claim import (
@@ -506,6 +507,46 @@ def test_a_missing_kink_is_disputed(monkeypatch: pytest.MonkeyPatch) -> None:
     audit = examine_across(slice, WINDOW).audit
     assert audit.disputed > 0
     assert not audit.complete
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_lowest_place_that_falls_is_disputed(seed: int) -> None:
+    """Whatever the sum says: nothing falls below the lowest of all."""
+    found = examine_across(small_across_slice(seed), WINDOW).found
+    assert points_module._disputed(found) == 0
+    rounds = dataclasses.replace(found.spots.rounds, falls=np.ones_like(found.spots.rounds.falls))
+    inside = dataclasses.replace(found.inside, index=-np.abs(found.inside.index))
+    spots = dataclasses.replace(found.spots, rounds=rounds)
+    assert points_module._disputed(dataclasses.replace(found, spots=spots)) == (
+        points_module._errors(found).argmin() < len(spots.x)
+    )
+    wrong = dataclasses.replace(found, spots=spots, inside=inside)
+    assert points_module._disputed(wrong) > 0
+
+
+@pytest.mark.parametrize("still", [0.0, 1e-4, 1e-3])
+def test_where_an_activation_passes_zero_a_cell_is_narrow(still: float) -> None:
+    """o = (1 + v) (1 + u) and (1 + v) c: q2 = (1 + u)^2 + c^2, with its roots at u = -1 +- i c."""
+    objective = make_objective(
+        [[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]],
+        ["identity", "identity"],
+        [[1.0, still]],
+        [[0.3, 0.7]],
+    )
+    slice = make_slice_by_hand(
+        objective,
+        {1: [[1.0, 0.0], [0.0, 0.0]]},
+        {2: [[1.0, 0.0], [0.0, 1.0]]},
+        "weights",
+    )
+    found = examine_across(slice, Window(-3.0, 5.0, -2.0, 2.0)).found
+    half = max(still, SHORTEST * 8.0)
+    assert find_narrow(found.cells, found.tables) == pytest.approx(
+        [-1 - half, -1 + half], abs=1e-12
+    )
+    if still:
+        wide = examine_across(slice, Window(-1.0 - still, -1.0 + 2.0 * still, -2.0, 2.0)).found
+        assert not len(find_narrow(wide.cells, wide.tables))
 
 
 def test_sectors_need_their_germs() -> None:

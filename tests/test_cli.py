@@ -224,7 +224,9 @@ def test_an_incomplete_audit_is_said(run, tiny, monkeypatch):
     from surfacecli.geometry.exact.points import Audit
 
     monkeypatch.setattr(Audit, "complete", property(lambda audit: False))
-    assert "NOT COMPLETE" in run("check-maxima", tiny, "--slice", "E1").stdout
+    printed = run("check-maxima", tiny, "--slice", "E1").stdout
+    assert "exact, NOT COMPLETE" in " ".join(printed.split())
+    assert "NOT COMPLETE: points are missing" in printed
 
 
 def test_cells_of_the_whole_plane(run, tiny):

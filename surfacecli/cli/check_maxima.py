@@ -38,9 +38,9 @@ def check_maxima(
 
     For each slice of PRESET: does the theorem apply (piecewise-linear transfer functions, convex
     loss, a slice within one layer or across two), does it hold, the smallest eigenvalue of the
-    Hessians of E, every local maximum found and what it is, and the lowest point. The indices of
-    all stationary points sum to 1: where the method is exact this audit proves that none is
-    missing, where it is sampled it is evidence, or tells that some are.
+    Hessians of E that were looked at, every local maximum found and what it is, and the lowest
+    point. The indices of all stationary points sum to 1: where the method is exact this audit
+    proves that none is missing, where it is sampled it is evidence, or tells that some are.
 
     At the smooth stationary points the Hessians of the moved layers are quoted, and the trace of
     the Hessian over all weights.
@@ -124,7 +124,7 @@ def _print_saddles(results: "list[Result]") -> None:
 
 def _print_verdicts(study: "Study", results: "list[Result]") -> None:
     from surfacecli.cli.console import make_table, print_table
-    from surfacecli.words import count_words, sampled_audit_words, theorem_words
+    from surfacecli.words import count_words, method_words, sampled_audit_words, theorem_words
 
     table = make_table(
         "slice",
@@ -144,7 +144,7 @@ def _print_verdicts(study: "Study", results: "list[Result]") -> None:
             result.slice.name,
             result.slice.kind,
             theorem_words(verdict.claim.applies, verdict.claim.holds),
-            verdict.method,
+            method_words(verdict.method, verdict.complete),
             f"{verdict.smallest_eigenvalue.value:.4g}",
             count_words(verdict.maxima) or "none",
             f"{verdict.lowest.value:.6g}",

@@ -120,12 +120,10 @@ def _read(
     audit: Audit,
 ) -> AcrossExact:
     spots, inside = found.spots, found.inside
-    spots_error = found.tables.value(found.cell_of_spots, spots.x, spots.y)
-    inside_error = found.tables.value(inside.cell, inside.x, inside.y)
     places = cells.frame.swap(
         np.stack([np.append(spots.x, inside.x), np.append(spots.y, inside.y)], axis=1)
     )
-    values = np.concatenate([spots_error, inside_error])
+    values = _errors(found)
     return AcrossExact(
         found,
         cells,
@@ -328,6 +326,7 @@ def _disputed(found: Found) -> int:
     """How many cells two roads differ on: E by the forward pass, and the sign of the Hessian.
 
     A kink that was missed shows up in the first: the cell's table cannot be right on both sides.
+    One more is disputed where E falls from the lowest of all places.
     """
     cells, slabs, inside = found.cells, found.cells.slabs, found.inside
     points = slabs.inner_points()
@@ -339,7 +338,16 @@ def _disputed(found: Found) -> int:
     product, mixed = H[:, 0, 0] * H[:, 1, 1], H[:, 0, 1] ** 2
     clear = np.abs(product - mixed) > AGREE * (np.abs(product) + mixed)
     other = clear & (np.sign(product - mixed) != inside.index)
-    return len(np.unique(np.concatenate([wrong, inside.cell[other]])))
+    falls = np.append(found.spots.rounds.falls, inside.index < 0)
+    beyond = bool(falls[_errors(found).argmin()])
+    return len(np.unique(np.concatenate([wrong, inside.cell[other]]))) + beyond
+
+
+def _errors(found: Found) -> Array:
+    """E at the spots, and at the places inside cells."""
+    spots, inside = found.spots, found.inside
+    at_spots = found.tables.value(found.cell_of_spots, spots.x, spots.y)
+    return np.append(at_spots, found.tables.value(inside.cell, inside.x, inside.y))
 
 
 def _lowest(points: list[StationaryPoint], places: Array, values: Array) -> Place:

@@ -26,6 +26,9 @@ LEVEL = 1e-12
 #: At the end of an edge a slope is looked at a little further in below this times its terms.
 AT_END = 1e-10
 
+#: A turn is made sharper by steps up to this share of its chain.
+POLISHED = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class ChainTurns:
@@ -87,9 +90,37 @@ def find_chain_turns(cells: AcrossCells, tables: Tables) -> ChainTurns:
     # Of an upright chain the place is y: x is on the curve x(y).
     other = bent.heights(curve[chain], place)
     x = np.where(upright[chain], other, place) + centre[chain]
+    x = _polish(tables, cell[chain], chains.curve[chain], upright[chain], x, ends[chain, :, 0])
     dip = np.asarray(rising[found], dtype=np.bool_)
     order = np.lexsort((x, chain))
     return ChainTurns(constant, signs, chain[order], x[order], dip[order], cell)
+
+
+def _polish(
+    tables: Tables, cell: Indices, curve: Array, upright: Flags, x: Array, ends: Array
+) -> Array:
+    """Turns x (k,) by Newton's method in the table around them, which is the sharper the nearer.
+
+    `ends` (k, 2): where the chains end; steps that leave them, or are no small ones, are not made.
+    """
+    swapped = curve[:, [0, 2, 1, 3]]
+    _, n1, d0, d1 = np.where(upright[:, None], swapped, curve).T
+    longest = POLISHED * (ends[:, 1] - ends[:, 0])
+    for _ in range(2):
+        y = bent.heights(curve, x)
+        table, _ = tables.shifted(cell, x, y)
+        table = np.where(upright[:, None, None], table.swapaxes(1, 2), table)
+        a, b = np.where(upright, y, x), np.where(upright, x, y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rise = -(n1 + d1 * b) / (d0 + d1 * a)
+            bend = -2.0 * d1 * rise / (d0 + d1 * a)
+            slope = table[:, 1, 0] + table[:, 0, 1] * rise
+            curved = 2.0 * (table[:, 2, 0] + rise * (table[:, 1, 1] + rise * table[:, 0, 2]))
+            step = -slope / (curved + table[:, 0, 1] * bend)
+            moved = np.where(upright, bent.heights(swapped, a + step), x + step)
+        small = np.abs(moved - x) <= longest
+        x = np.where(small & (moved > ends[:, 0]) & (moved < ends[:, 1]), moved, x)
+    return np.asarray(x)
 
 
 def _leave_to_the_ends(slope: Array, total: Array, t: Array, between: Array) -> None:
@@ -170,4 +201,9 @@ def find_gap_turns(cells: AcrossCells, tables: Tables) -> GapTurns:
     slopes = [q[:, 1] + 2.0 * q[:, 2] * y for y in (low, high)]
     inside = ~constant & (slopes[0] < -AT_END * terms) & (slopes[1] > AT_END * terms)
     dip = np.flatnonzero(inside)
-    return GapTurns(edge, constant, dip, -q[dip, 1] / (2.0 * q[dip, 2]), cell)
+    dip_y = -q[dip, 1] / (2.0 * q[dip, 2])
+    # Once more about the dip itself, where less is rounding.
+    here, _ = tables.shifted(np.where(cell[1] >= 0, cell[1], cell[0])[dip], x[dip], dip_y)
+    step = -here[:, 0, 1] / (2.0 * here[:, 0, 2])
+    dip_y = np.where(np.abs(step) <= POLISHED * (high - low)[dip], dip_y + step, dip_y)
+    return GapTurns(edge, constant, dip, dip_y, cell)

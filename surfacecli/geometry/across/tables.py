@@ -21,7 +21,7 @@ Indices = NDArray[np.intp]
 
 #: Rounding of the terms of a column, as a share of what counts of them in the size of a product:
 #: sizes are multiplied by about 1e-12 where they judge what is zero.
-LOST, TWICE = 1e-3, 1e-16
+LOST, TWICE = 2.5e-3, 1e-16
 #: The products of columns that a coefficient of x^i y^j is the sum of.
 EXPONENTS = ((0, 0), (1, 0), (0, 1), (1, 1))
 

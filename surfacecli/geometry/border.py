@@ -28,8 +28,8 @@ def find_border_points(lines: Lines) -> tuple[StationaryPoint, ...]:
         kind: PointKind = "saddle" if rises and falls else "maximum" if falls else "minimum"
         flat = rim.flat[mine[rim.flat[mine] >= 0]]
         at = mine[0] if not len(flat) else int(np.flatnonzero(rim.flat == flat[0])[0])
-        corner = bool((rim.places[at] == lines.sides.low).any()) and bool(
-            (rim.places[at] == lines.sides.high).any()
+        corner = bool((rim.places[at] == lines.sides.window.low).any()) and bool(
+            (rim.places[at] == lines.sides.window.high).any()
         )
         ends = rim.stretch[flat].reshape(-1, 2)
         found.append(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from surfacecli.geometry.one_sided import LEVEL, Sides, find_links, slopes_along
 from surfacecli.geometry.slices import Window
-from surfacecli.geometry.stationary import PointKind, StationaryPoint
+from surfacecli.geometry.stationary import PointKind, StationaryPoint, Support
 from surfacecli.geometry.surface import evaluate
 from surfacecli.geometry.switches import (
     Switches,
@@ -148,7 +148,7 @@ def _meet(
     h, _ = follow_switches(switches, np.concatenate([first, second]), np.tile(place, (2, 1)))
     small = np.abs(h.reshape(2, -1)) <= 1e-12 * switches.scale(kinks.T.ravel()).reshape(2, -1)
     reach = AROUND * extent
-    window = switches.sides
+    window = switches.sides.window
     near = ((place >= low - reach) & (place <= high + reach)).all(axis=1)
     near &= ((place > window.low) & (place < window.high)).all(axis=1)
     kept = near & (met | small.all(axis=0))
@@ -246,19 +246,25 @@ def _edge_points(
         kind: PointKind = "saddle"
         if rises[k] == lowest[k]:
             kind = "minimum" if rises[k] else "maximum"
-        points.append(
-            StationaryPoint(
-                float(place[k, 0]),
-                float(place[k, 1]),
-                float(error[k]),
-                kind,
-                "edge",
-                smooth=False,
-                index=-1 if kind == "saddle" else 1,
-                kinks=(switches.name(int(kink[k])),),
-            )
-        )
+        name = switches.name(int(kink[k]))
+        index = -1 if kind == "saddle" else 1
+        points.append(_kinked(place[k], error[k], kind, "edge", index, (name,)))
     return points, place[doubtful]
+
+
+def _kinked(
+    place: Array,
+    error: float,
+    kind: PointKind,
+    support: Support,
+    index: int,
+    kinks: tuple[tuple[int, int, int], ...],
+) -> StationaryPoint:
+    """A stationary point at `place` (2,) on kinks."""
+    u, v = place.tolist()
+    return StationaryPoint(
+        u, v, float(error), kind, support, smooth=False, index=index, kinks=kinks
+    )
 
 
 def _close_in(
@@ -295,7 +301,9 @@ def _close_in(
         s_b[k], f_a[k] = np.where(before, s_b[k], s[k]), np.where(before, f, 0.5 * f_a[k])
         small = np.abs(f) <= 1e-13 * switches.sides.gradient_scale
         active = k[on_kink[k] & ~small & (s_b[k] - s_a[k] > 1e-14)]
-    inside = ((place > switches.sides.low) & (place < switches.sides.high)).all(axis=1)
+    inside = ((place > switches.sides.window.low) & (place < switches.sides.window.high)).all(
+        axis=1
+    )
     f = _slopes_on(switches, kink, place, b - a, place)
     flat = np.abs(f) <= 10 * LEVEL * switches.sides.gradient_scale
     return place, on_kink & inside & flat
@@ -304,7 +312,7 @@ def _close_in(
 def _vertex_points(switches: Switches, vertices: _Vertices) -> tuple[list[StationaryPoint], Array]:
     """Stationary points among the crossings, and crossings at which E is level somewhere."""
     sides = switches.sides
-    key = np.round((vertices.place - sides.low) / sides.size / SAME)
+    key = np.round((vertices.place - sides.window.low) / sides.size / SAME)
     _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
     place = vertices.place[first]
     links = find_links(sides, place, np.zeros(len(place)), np.full(len(place), 2.0 * np.pi))
@@ -317,18 +325,8 @@ def _vertex_points(switches: Switches, vertices: _Vertices) -> tuple[list[Statio
         kind: PointKind = "saddle"
         if extreme[k]:
             kind = "maximum" if links.falls[k] else "minimum"
-        points.append(
-            StationaryPoint(
-                float(place[k, 0]),
-                float(place[k, 1]),
-                float(error[k]),
-                kind,
-                "vertex",
-                smooth=False,
-                index=int(index[k]),
-                kinks=tuple(sorted(names)),
-            )
-        )
+        among = tuple(sorted(names))
+        points.append(_kinked(place[k], error[k], kind, "vertex", int(index[k]), among))
     return points, place[links.level]
 
 
@@ -345,5 +343,5 @@ def _beside(switches: Switches, kink: Indices, a: Array, b: Array) -> Array:
     length = np.hypot(*((b - a)[good] / size).T)
     away = (1e-3 * length / np.sqrt(square))[:, None] * normal * size
     both = np.concatenate([on - away, on + away])
-    inside = ((both > switches.sides.low) & (both < switches.sides.high)).all(axis=1)
+    inside = ((both > switches.sides.window.low) & (both < switches.sides.window.high)).all(axis=1)
     return both[inside]

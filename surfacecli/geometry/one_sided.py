@@ -67,14 +67,6 @@ class Sides:
     gradient_scale: float
     curvature_scale: float
 
-    @property
-    def low(self) -> Array:
-        return np.array([self.window.u0, self.window.v0])
-
-    @property
-    def high(self) -> Array:
-        return np.array([self.window.u1, self.window.v1])
-
 
 @dataclass(frozen=True, eq=False)
 class Links:
@@ -92,7 +84,7 @@ class Links:
 
 def measure_sides(slice: Slice, window: Window) -> Sides:
     """Look at a slice from a small lattice of points that keeps off symmetric places."""
-    size = np.array([window.u1 - window.u0, window.v1 - window.v0])
+    size = window.size
     at = (np.arange(9) + 0.381966) / 9
     u, v = (x.ravel() for x in np.meshgrid(window.u0 + size[0] * at, window.v0 + size[1] * at))
     scales = np.zeros(slice.objective.network.depth - slice.first_moved + 1)
@@ -357,7 +349,7 @@ def _signs_by_value(sides: Sides, places: Array, start: Array, quarters: int) ->
         found = []
         for axis, turn in ((0, np.cos(angle)), (1, np.sin(angle))):
             x = places[owner, axis][:, None] + reach[axis] * turn
-            for bound in (sides.low[axis], sides.high[axis]):
+            for bound in (sides.window.low[axis], sides.window.high[axis]):
                 x = np.where(np.abs(x - bound) <= 1e-9 * reach[axis], bound, x)
             found.append(x)
         return evaluate(sides.slice, *found) - error[owner][:, None]

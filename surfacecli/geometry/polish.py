@@ -66,7 +66,7 @@ def newton(
     to the next without coming closer is given up.
     """
     points = np.array(seeds, dtype=np.float64)
-    low, high = np.array([window.u0, window.v0]), np.array([window.u1, window.v1])
+    low, high = window.low, window.high
     size = high - low
     limit = reach / size
     active = np.arange(len(points))
@@ -134,11 +134,13 @@ def newton_in_cells(terrain: Terrain, seeds: Array) -> Array:
         at = differentiate(slice, points[active, 0], points[active, 1], mine)
         step = np.clip(newton_steps(at, size), -0.5, 0.5)
         points[active] += step * size
-        outside = (points[active] < terrain.low - size) | (points[active] > terrain.high + size)
+        outside = (points[active] < terrain.window.low - size) | (
+            points[active] > terrain.window.high + size
+        )
         short = (np.abs(step) <= 1e-13).all(axis=1)
         points[active[outside.any(axis=1)]] = np.nan
         active = active[~outside.any(axis=1) & ~short]
-    inside = ((points > terrain.low) & (points < terrain.high)).all(axis=1)
+    inside = ((points > terrain.window.low) & (points < terrain.window.high)).all(axis=1)
     points, first = points[inside], first[inside]
     if not len(points):
         return points
@@ -157,7 +159,7 @@ def zoom(
     centre = np.array(start, dtype=np.float64)
     size = np.array(width, dtype=np.float64)
     offsets = np.linspace(-1.0, 1.0, LOOK)
-    low, high = np.array([window.u0, window.v0]), np.array([window.u1, window.v1])
+    low, high = window.low, window.high
     first = size.copy()
     for _ in range(LOOKS):
         if size.max() <= 1e-13 * (high - low).max():
@@ -187,7 +189,7 @@ def slide(
     step takes the best direction of a circle, looked at ever closer, and goes along it to where E
     is best; a circle with nothing better than its centre shrinks. Starts with a circle of `width`.
     """
-    low, high = np.array([window.u0, window.v0]), np.array([window.u1, window.v1])
+    low, high = window.low, window.high
     centre, scale = np.array(start, dtype=np.float64), np.array(width, dtype=np.float64)
     radius, last = 1.0, LAST_RADIUS * float(((high - low) / scale).max())
     step = 2.0 * np.pi / DIRECTIONS

@@ -65,7 +65,7 @@ class Profile:
 
 def take_profile(sides: Sides, axis: int, fixed: float) -> Profile:
     """E along a row (`axis` 0, v fixed) or a column (1, u fixed) of the whole window."""
-    low, high = float(sides.low[axis]), float(sides.high[axis])
+    low, high = float(sides.window.low[axis]), float(sides.window.high[axis])
     ends = _points(axis, fixed, np.array([low, high]))
     slice = sides.slice
     units = len(slice.objective.data) * sum(slice.objective.network.widths[slice.first_moved :])

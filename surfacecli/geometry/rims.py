@@ -129,7 +129,7 @@ def walk_rim(lines: Lines, region: Region, kinds: bool = False) -> Rim:
     flat = np.full(len(places), -1)
     flat[m:] = np.arange(len(flats))
     stretch = flats[:, 3:7].reshape(-1, 2, 2)
-    bounds = ((places == sides.low) | (places == sides.high)).sum(axis=1)
+    bounds = ((places == sides.window.low) | (places == sides.window.high)).sum(axis=1)
     full = (bounds > 0) & np.isclose(span, np.pi / np.maximum(bounds, 1))
     exact = all(lines.profile(axis, fixed).exact for axis, fixed in _used(region))
     return Rim(places, index, rises, falls, smooth, flat, stretch, full, exact)

@@ -326,7 +326,7 @@ class _Search:
         return not (ring_signs(self.terrain, at, TINY_CIRCLE) == against).any()
 
     def _on_border(self, at: tuple[float, float]) -> bool:
-        place, low, high = np.array(at), self.terrain.low, self.terrain.high
+        place, low, high = np.array(at), self.terrain.window.low, self.terrain.window.high
         nearest = np.minimum(place - low, high - place)
         return bool((nearest <= SAME * self.terrain.size).any())
 
@@ -360,7 +360,7 @@ class _Search:
         if weak_kind(terrain, at) not in (flat.kind, "level"):
             sign = 1.0 if flat.kind == "minimum" else -1.0
             place = slide(terrain.slice, terrain.window, at, terrain.spacing, sign)
-        members = np.clip(members + np.subtract(place, at), terrain.low, terrain.high)
+        members = np.clip(members + np.subtract(place, at), terrain.window.low, terrain.window.high)
         error = float(evaluate(terrain.slice, *place))
         uneven = np.abs(evaluate(terrain.slice, members[:, 0], members[:, 1]) - error)
         if len(members) < 3 or (uneven > LEVEL * terrain.error_scale).any():

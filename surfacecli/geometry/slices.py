@@ -47,6 +47,21 @@ class Window:
                     "are 0 to floating-point numbers"
                 )
 
+    @property
+    def low(self) -> Array:
+        """The lower left corner (2,)."""
+        return np.array([self.u0, self.v0])
+
+    @property
+    def high(self) -> Array:
+        """The upper right corner (2,)."""
+        return np.array([self.u1, self.v1])
+
+    @property
+    def size(self) -> Array:
+        """The width and the height (2,)."""
+        return self.high - self.low
+
     def axes(self, resolution: tuple[int, int]) -> tuple[Array, Array]:
         """The grid's coordinates u (n_u,) and v (n_v,) for a resolution (n_u, n_v).
 

@@ -65,7 +65,7 @@ def polish_smooth(terrain: Terrain, seeds: Array, reach: Array) -> Smooth:
     singular = curvature.min(axis=1, initial=np.inf) <= zero
     single = np.flatnonzero(~singular)
     # Many seeds end at one point: each once, up to the rounding of an iteration.
-    place = np.round((found.points[single] - terrain.low) / terrain.size / SAME_ROOT)
+    place = np.round((found.points[single] - terrain.window.low) / terrain.size / SAME_ROOT)
     single = single[np.unique(place, axis=0, return_index=True)[1]]
     points = [_classify(terrain, found, int(k), eigenvalues[k]) for k in single]
     flat = np.flatnonzero(singular & (curvature.max(axis=1, initial=0.0) > zero))

@@ -47,20 +47,12 @@ class Terrain:
     curvature_scale: float
     evaluation: float
 
-    @property
-    def low(self) -> Array:
-        return np.array([self.window.u0, self.window.v0])
-
-    @property
-    def high(self) -> Array:
-        return np.array([self.window.u1, self.window.v1])
-
 
 def survey(slice: Slice, window: Window, grid: Grid) -> Terrain:
     """Sample the derivatives of a slice whose grid is there already."""
     n_v, n_u = grid.error.shape
     samples = sample_derivatives(slice, window, (n_u, n_v))
-    size = np.array([window.u1 - window.u0, window.v1 - window.v0])
+    size = window.size
     return Terrain(
         slice,
         window,
@@ -80,7 +72,7 @@ def focus(terrain: Terrain, window: Window, points: tuple[int, int]) -> Terrain:
 
     Tolerances stay those of the whole window: the scales are brought to the part's own units.
     """
-    size = np.array([window.u1 - window.u0, window.v1 - window.v0])
+    size = window.size
     ratio = float((size / terrain.size).min())
     return replace(
         terrain,

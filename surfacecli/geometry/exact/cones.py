@@ -156,7 +156,7 @@ def _hits(window: Window, toward: Array) -> Array:
         places = np.where(toward == 0, 0.0, far * toward)
     places[through_u, 0] = np.where(x > 0, window.u1, window.u0)[through_u]
     places[~through_u, 1] = np.where(z > 0, window.v1, window.v0)[~through_u]
-    return np.clip(places, [window.u0, window.v0], [window.u1, window.v1])
+    return np.clip(places, window.low, window.high)
 
 
 def _sides(window: Window, one: Array, other: Array) -> Indices:

@@ -50,8 +50,8 @@ def estimate_cells(slice: Slice, window: Window) -> int:
     cells = _cells_of_lines(*_fewer_samples(slice, rows, LINES), window, kinked[0])
     if len(kinked) == 1:
         return round(cells)
-    size = np.array([window.u1 - window.u0, window.v1 - window.v0])
-    ends = np.random.default_rng(0).uniform(size=(WALKS, 2, 2)) * size + [window.u0, window.v0]
+    size = window.size
+    ends = np.random.default_rng(0).uniform(size=(WALKS, 2, 2)) * size + window.low
     counts = np.array([_changes(few, a, b, kinked[0]) for a, b in ends]).sum(axis=0) / share
     length = np.hypot(*(ends[:, 1] - ends[:, 0]).T).sum()
     straight, every = float(counts[0] / length), float(counts[1] / length)

@@ -132,7 +132,7 @@ def examine_hessians(
         layers,
         _units(objective, network, chosen),
         tuple(gauss_newton_difference(objective, n, network) for n in chosen),
-        full_trace(objective, network),
+        _trace_of_all(objective, network, layers),
         full,
         passes.on_node,
         tuple(
@@ -140,6 +140,15 @@ def examine_hessians(
             for f, h in zip(network.transfers, passes.pre_activations, strict=True)
         ),
     )
+
+
+def _trace_of_all(
+    objective: Objective, network: Network, layers: tuple[LayerCurvature, ...]
+) -> float:
+    """The trace of the full Hessian, by the layers' traces where all of them are there."""
+    if len(layers) == network.depth:
+        return float(sum(layer.trace for layer in layers))
+    return full_trace(objective, network)
 
 
 def choose_layers(preset: Preset, layer: int | None = None) -> tuple[int, ...]:
@@ -283,5 +292,5 @@ def quote_layers(slice: Slice, points: Sequence[StationaryPoint]) -> Quotes:
             left_out += 1
             continue
         layers = examine_layers(objective, network, slice.moved)
-        found.append(Quote(point, layers, full_trace(objective, network)))
+        found.append(Quote(point, layers, _trace_of_all(objective, network, layers)))
     return Quotes(tuple(found), left_out)

@@ -39,6 +39,8 @@ MOST_LOOKS = 30_000_000
 STEPS, CLOSING = 12, 40
 #: A crossing is kept within the box it was looked for in and this part of it around.
 AROUND = 0.5
+#: The direction in which a kink leaves an end is looked at so far ahead, in pieces of it.
+AHEAD = 1e-6
 #: Places nearer than this, relative to the window, are one.
 SAME = 1e-8
 
@@ -206,17 +208,23 @@ def _pieces(
     return key[owners[:-1][joined]] % count, places[:-1][joined], places[1:][joined]
 
 
-def _slopes_on(switches: Switches, kink: Indices, place: Array, to: Array, probe: Array) -> Array:
+def _slopes_on(
+    switches: Switches, kink: Indices, place: Array, to: Array, ahead: float = 0.0
+) -> Array:
     """E's one-sided slope at places on kinks, along the kink in the direction of `to` (s, 2).
 
-    The kink's direction is taken at `probe` (s, 2): near the place, on the right side of others.
+    `ahead`: the kink's direction is that at the place as seen from this share of `to` ahead of it,
+    on the right side of other kinks, and from twice as far: kinks bend.
     """
     size = switches.sides.size
-    _, gradient = follow_switches(switches, kink, probe)
+    _, gradient = follow_switches(switches, kink, place + ahead * to)
+    if ahead:
+        _, farther = follow_switches(switches, kink, place + 2.0 * ahead * to)
+        gradient = 2.0 * gradient - farther
     normal = gradient * size
     angle = np.arctan2(normal[:, 1], normal[:, 0]) + 0.5 * np.pi
-    ahead = np.cos(angle) * to[:, 0] / size[0] + np.sin(angle) * to[:, 1] / size[1]
-    angle = np.where(ahead < 0, angle + np.pi, angle)
+    along = np.cos(angle) * to[:, 0] / size[0] + np.sin(angle) * to[:, 1] / size[1]
+    angle = np.where(along < 0, angle + np.pi, angle)
     return slopes_along(switches.sides, place, angle[:, None])[:, 0]
 
 
@@ -226,8 +234,8 @@ def _edge_points(
     """Points on single kinks at which E is stationary along them, and doubtful ones."""
     sides = switches.sides
     level = LEVEL * sides.gradient_scale
-    slope_a = _slopes_on(switches, kink, a, b - a, a + 1e-6 * (b - a))
-    slope_b = -_slopes_on(switches, kink, b, a - b, b + 1e-6 * (a - b))
+    slope_a = _slopes_on(switches, kink, a, b - a, AHEAD)
+    slope_b = -_slopes_on(switches, kink, b, a - b, AHEAD)
     turns = (np.abs(slope_a) > level) & (np.abs(slope_b) > level) & (slope_a * slope_b < 0)
     kink, slope_a, slope_b = kink[turns], slope_a[turns], slope_b[turns]
     a, b = a[turns], b[turns]
@@ -295,7 +303,7 @@ def _close_in(
             if (np.abs(move) <= 1e-14).all():
                 break
         on_kink[k] = np.abs(h) <= 1e-10 * switches.scale(kink[k])
-        f = _slopes_on(switches, kink[k], place[k], b[k] - a[k], place[k])
+        f = _slopes_on(switches, kink[k], place[k], b[k] - a[k])
         before = np.sign(f) == np.sign(slope_a[k])
         s_a[k], f_b[k] = np.where(before, s[k], s_a[k]), np.where(before, 0.5 * f_b[k], f)
         s_b[k], f_a[k] = np.where(before, s_b[k], s[k]), np.where(before, f, 0.5 * f_a[k])
@@ -304,7 +312,7 @@ def _close_in(
     inside = ((place > switches.sides.window.low) & (place < switches.sides.window.high)).all(
         axis=1
     )
-    f = _slopes_on(switches, kink, place, b - a, place)
+    f = _slopes_on(switches, kink, place, b - a)
     flat = np.abs(f) <= 10 * LEVEL * switches.sides.gradient_scale
     return place, on_kink & inside & flat
 

@@ -192,6 +192,13 @@ def test_plot_descend(run, tmp_path: FilePath) -> None:
     }
 
 
+def test_descend_without_a_method_is_flow(run) -> None:
+    alone = json.loads(run("--start", "0.1,0.45", "--json", "--descend").stdout)
+    named = json.loads(run("--start", "0.1,0.45", "--json", "--force", "--descend", "flow").stdout)
+    assert alone == named
+    assert json.loads(run("--descend", "--json").stdout)["figures"]
+
+
 def test_plot_descend_json(run) -> None:
     document = json.loads(run("--descend", "flow", "--start", "0.1,0.45", "--json").stdout)
     (path,) = document["figures"][0]["paths"]

@@ -256,7 +256,7 @@ def test_a_negative_trace_is_below_zero():
     )
     axes = figure.axes[3]
     assert axes.get_yscale() == "symlog"
-    assert axes.texts[0].get_text().endswith("\nlinear within \N{PLUS-MINUS SIGN}5, log beyond")
+    assert axes.texts[0].get_text().endswith("\nlinear to \N{PLUS-MINUS SIGN}5, then log")
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert "0" in labels
     assert any(label.startswith("\N{MINUS SIGN}") for label in labels)
@@ -272,7 +272,7 @@ def test_a_negative_trace_is_below_zero():
 def test_traces_of_zero_alone():
     figure = draw_depth(DepthPicture("A net", "h", [curve("relu", [0.0, 0.0])]))
     assert figure.axes[3].get_ylim()[0] == 0
-    assert figure.axes[3].texts[0].get_text().endswith("\nlinear below 1, log above")
+    assert figure.axes[3].texts[0].get_text().endswith("\nlinear to 1, then log")
     no_overlap(figure)
 
 

@@ -155,7 +155,10 @@ descent_options = _together(
     click.option(
         "--descend",
         type=Methods(),
-        help="Draw paths of descent: flow, gradient, newton or gauss-newton, several with commas.",
+        is_flag=False,
+        flag_value="flow",
+        help="Draw paths of descent: flow (without a value), gradient, newton or gauss-newton, "
+        "several with commas.",
     ),
     click.option(
         "--start",

@@ -144,9 +144,9 @@ def _draw_traces(axes: Axes, picture: DepthPicture) -> str:
         axes.set_ylim(-(10.0 ** (high + 0.15)) if traces.min() < 0 else 0.0, 10.0 ** (high + 0.15))
         axes.axhline(0.0, color=GREY, lw=0.6, zorder=1)
         (bound,) = write_numbers(np.array([float(f"{10.0**start:.2g}")]))
-        words = f"linear below {bound}, log above"
+        words = f"linear to {bound}, then log"
         if traces.min() < 0:
-            words = f"linear within \N{PLUS-MINUS SIGN}{bound}, log beyond"
+            words = f"linear to \N{PLUS-MINUS SIGN}{bound}, then log"
     set_ticks(axes, "y", ticks)
     axes.yaxis.set_minor_locator(NullLocator())
     return words

@@ -269,6 +269,19 @@ def test_roots_are_roots(seed: int) -> None:
             assert np.einsum("nri,nrj->nij", S, S) == pytest.approx(G, rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_outputs_all_but_certain_do_not_raise_a_rank(seed: int) -> None:
+    """Cross entropy does not curve along 1: with n outputs and m inputs (n - 1) m is the most."""
+    draw = np.random.default_rng(seed)
+    n, m = draw.integers(2, 6, 2)
+    data = Data(draw.standard_normal((12, m)), np.eye(n)[draw.integers(n, size=12)])
+    network = random_network((m, n), (TRANSFERS["identity"],), seed)
+    network = network.with_weights({1: draw.uniform(5, 20) * network.weights[0]})
+    (found,) = examine_layers(Objective(network, data, LOSSES["cross_entropy"]))
+    assert found.rank.high <= (n - 1) * m
+    assert found.pre_activations.rank.high <= 12 * (n - 1)
+
+
 @pytest.mark.parametrize("size", [1, 2, 17, 60, 400])
 def test_lanczos_finds_both_ends(size: int) -> None:
     draw = np.random.default_rng(size)

@@ -109,6 +109,20 @@ def test_confident_outputs_neither_overflow_nor_turn_negative():
         np.testing.assert_allclose(LOSSES["logistic"].gradient(wrong, y), [-1.0, 1.0])
 
 
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
+def test_the_root_of_cross_entropy(scale: float):
+    loss = LOSSES["cross_entropy"]
+    assert loss.root is not None
+    a, y = draw(loss, 3, (40, 4))
+    C = loss.root(scale * a, y)
+    assert C.shape == (40, 3, 4)
+    np.testing.assert_allclose(C.swapaxes(1, 2) @ C, loss.hessian(scale * a, y), atol=1e-15)
+    # Each row by itself is orthogonal to 1, however small: nothing of it is rounding.
+    sizes = np.abs(C).max(axis=2)
+    assert (np.abs(C.sum(axis=2)) <= 1e-15 * sizes).all()
+    assert loss.root(np.zeros((2, 1)), np.ones((2, 1))).shape == (2, 0, 1)
+
+
 def exact_loss(name: str, a: list[Decimal], y: list[Decimal]) -> Decimal:
     """The definition, to 120 digits: no rounding that matters."""
     if name == "cross_entropy":

@@ -30,6 +30,7 @@ class Loss:
     in a, `separable` whether it is a sum of functions of one output each: then its Hessian is
     diagonal. `scale` is s where the loss is s |a - y|^2, None where it is not of that form.
     `terms` (a, y) -> two (..., n_L), both >= 0, whose difference the gradient is.
+    `root` (a, y) -> C (..., r, n_L) with C^T C the Hessian, right to the last bits in every entry.
     `target_problem` takes the targets (N, n_L) and says what is wrong with them, or None.
     """
 
@@ -41,6 +42,7 @@ class Loss:
     separable: bool = False
     scale: float | None = None
     terms: Callable[[Array, Array], tuple[Array, Array]] | None = None
+    root: Callable[[Array, Array], Array] | None = None
     target_problem: Callable[[Array], str | None] = lambda y: None
 
     def sized_gradient(self, a: Array, y: Array) -> tuple[Array, Array]:
@@ -111,6 +113,22 @@ def _cross_entropy_product(a: Array, y: Array, t: Array) -> Array:
     return np.asarray(total * p * (t - (p * t).sum(axis=-1, keepdims=True)))
 
 
+def _cross_entropy_root(a: Array, y: Array) -> Array:
+    # The Cholesky factor of diag(p) - p p^T (Tanabe and Sagae 1992), of one row less than p has:
+    # sqrt(p_i q_i / (p_i + q_i)) (e_i - p_j / q_i over j > i), q_i the sum of these p_j. No terms
+    # cancel; eigenvectors, where outputs are all but certain, are no longer orthogonal to 1.
+    e = np.exp(a - a.max(axis=-1, keepdims=True))
+    p = e / e.sum(axis=-1, keepdims=True)
+    from_here = np.cumsum(p[..., ::-1], axis=-1)[..., ::-1]
+    before, after = from_here[..., :-1, None], from_here[..., 1:, None]
+    tiny = 5e-324  # in place of a sum that is 0, as all its terms are
+    later = np.tri(p.shape[-1], k=-1).T[:-1]
+    shares = later * p[..., None, :] / np.maximum(after, tiny)
+    left = after / np.maximum(before, tiny)
+    sizes = np.sqrt(y.sum(axis=-1))[..., None, None] * np.sqrt(p[..., :-1, None]) * np.sqrt(left)
+    return np.asarray(sizes * (np.eye(p.shape[-1])[:-1] - shares))
+
+
 def _logistic_value(a: Array, y: Array) -> Array:
     # log(1 + e^a) - y a as a sum of terms that are not negative.
     away = np.where(a > 0, 1.0 - y, y) * np.abs(a)
@@ -147,6 +165,7 @@ cross_entropy = Loss(
     gradient=lambda a, y: np.subtract(*_cross_entropy_terms(a, y)),
     product=_cross_entropy_product,
     terms=_cross_entropy_terms,
+    root=_cross_entropy_root,
     target_problem=_not_a_distribution,
 )
 logistic = Loss(

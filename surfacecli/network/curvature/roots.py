@@ -53,6 +53,8 @@ def _loss_root(passes: Backpropagation, rows: NDArray[np.intp]) -> Array:
     a, y = passes.activations[-1][rows], passes.objective.data.targets[rows]
     if loss.separable:
         return np.sqrt(loss.product(a, y, np.ones_like(a)))[:, :, None] * np.eye(a.shape[1])
+    if loss.root is not None:
+        return loss.root(a, y)
     values, vectors = np.linalg.eigh(loss.hessian(a, y))
     # An eigenvalue of 0 comes out as a rounding of either sign.
     rounding = a.shape[1] * np.finfo(np.float64).eps * values[:, -1:]

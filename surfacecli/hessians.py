@@ -247,11 +247,15 @@ def _with_transfer(network: Network, transfer: Transfer) -> Network:
 def signed_parts(spectrum: Spectrum) -> tuple[Array, Array]:
     """The positive and the negative eigenvalues told from zero, each largest first.
 
-    As many as the rank says. Raises `ValueError` where the eigenvalues are not held.
+    As many as the rank says. Of a matrix that is PSD none is negative: those that rounding leaves
+    below 0 are 0, among the positive. Raises `ValueError` where the eigenvalues are not held.
     """
     if spectrum.eigenvalues is None:
         raise ValueError("the eigenvalues of this matrix are not held")
     values = spectrum.eigenvalues
+    if spectrum.psd:
+        largest = values[len(values) - spectrum.rank.high :]
+        return np.maximum(largest, 0.0)[::-1], np.empty(0)
     values = np.sort(values[np.argsort(-np.abs(values), kind="stable")[: spectrum.rank.high]])
     return values[values > 0][::-1], values[values < 0][::-1]
 

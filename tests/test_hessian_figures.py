@@ -287,3 +287,40 @@ def test_bounds_are_bars():
 def test_curves_of_two_depths_are_refused():
     with pytest.raises(ValueError, match="as many"):
         DepthPicture("t", "h", [curve("relu", [1.0, 2.0]), curve("tanh", [1.0])])
+
+
+@pytest.mark.parametrize("size", [1.0, 2.0, 3.0, 6.0])
+@pytest.mark.parametrize("sheet", [PAGE, COLUMN])
+def test_an_axis_of_one_size_can_be_read(sheet, size):
+    """Where no power of ten is near, other round numbers tell what an eigenvalue is."""
+    one = Spectrum("layer 1: relu", 2, size, np.array([size]), np.empty(0))
+    units = [UnitCounts(1, 0, 0, 2, 0)]
+    figure = draw_spectra(SpectraPicture("A net", "h", [one], [one], units, 1), sheet)
+    for axes in figure.axes[:2]:
+        low, high = axes.get_ylim()
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert len(labels) >= 2
+        assert [float(label) for label in labels] == pytest.approx(list(axes.get_yticks()))
+        assert all(low <= tick <= high for tick in axes.get_yticks())
+    no_overlap(figure)
+
+
+def test_rounding_of_zero_among_the_positive_is_at_the_lower_edge():
+    one = Spectrum("layer 1: relu", 4, 3.0, np.array([2.0, 1.0, 0.0]), np.empty(0))
+    units = [UnitCounts(1, 0, 0, 2, 0)]
+    axes = draw_spectra(SpectraPicture("A net", "h", [one], [one], units, 1)).axes[0]
+    low, high = axes.get_ylim()
+    assert 0.1 < low < 1
+    assert high < 10
+    (*_, (x, y)) = drawn(axes, "o")
+    assert x == 3
+    assert low < y < 1
+    assert not drawn(axes, "v")
+
+
+@pytest.mark.parametrize("sheet", [PAGE, COLUMN])
+@pytest.mark.parametrize("traces", [[-1.23e-7, 3e-6], [-6.6, 40.0], [0.0, 0.0043], [-6e8, 3e11]])
+def test_what_is_said_of_the_axis_is_not_cut(sheet, traces):
+    figure = draw_depth(DepthPicture("A net", "h", [curve("tanh", traces)]), sheet)
+    for axes in figure.axes:
+        assert "..." not in axes.texts[0].get_text()

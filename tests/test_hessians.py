@@ -209,6 +209,23 @@ def test_signed_parts_are_as_many_as_the_rank():
         signed_parts(replace(spectrum, eigenvalues=None))
 
 
+def test_what_is_psd_has_no_negative_part():
+    """Of a PSD matrix rounding may leave an eigenvalue that counts below 0."""
+    spectrum = spectrum_from(np.array([-3e-17, -1e-17, 0.0, 2.0]), 2.0, Rank(3, 3), 4)
+    assert spectrum.psd
+    positive, negative = signed_parts(spectrum)
+    assert positive.tolist() == [2.0, 0.0, 0.0]
+    assert not len(negative)
+
+
+def test_the_figure_of_iris_has_no_negative_eigenvalues_within_layers():
+    """2 of 8 units are dead; cross entropy curves 2 of 3 outputs: 2 x 6 directions, all of them."""
+    picture = spectra_picture(examine_hessians(load_preset("iris")))
+    layers = [*picture.weights[:-1], *picture.pre_activations]
+    assert [len(layer.negative) for layer in layers] == [0] * 4
+    assert [layer.rank for layer in layers] == [24, 12, 300, 300]
+
+
 def test_a_point_on_nodes_is_counted():
     preset = load_preset("post")
     found = examine_hessians(preset, None, preset.slices["E1"], (0.0, 0.0))

@@ -20,7 +20,7 @@ from surfacecli.figures.theme import (
     Sheet,
     theme,
 )
-from surfacecli.figures.ticks import Ticks, log_ticks, round_ticks, write_numbers
+from surfacecli.figures.ticks import Ticks, log_axis_ticks, log_ticks, round_ticks, write_numbers
 from surfacecli.figures.topview import set_ticks
 from surfacecli.network.transfers import Array
 
@@ -135,7 +135,7 @@ def _draw_traces(axes: Axes, picture: DepthPicture) -> str:
         pad = max(0.08 * (high - low), 0.1)
         axes.set_yscale("log")
         axes.set_ylim(10.0 ** (low - pad), 10.0 ** (high + pad))
-        ticks = _ticks(low - pad, high + pad)
+        ticks = log_axis_ticks(low - pad, high + pad, 9, 3)
         words = "logarithmic axis"
     else:
         start = max(low, high - SIGNED)
@@ -150,17 +150,6 @@ def _draw_traces(axes: Axes, picture: DepthPicture) -> str:
     set_ticks(axes, "y", ticks)
     axes.yaxis.set_minor_locator(NullLocator())
     return words
-
-
-def _ticks(low: float, high: float) -> Ticks:
-    """Powers of ten, and 2 and 5 times these where there are few."""
-    powers, labels = log_ticks(low, high, 5)
-    if len(powers) > 2:
-        return 10.0**powers, labels
-    whole = np.arange(np.floor(low), np.ceil(high) + 1)
-    values = np.sort(np.concatenate([step * 10.0**whole for step in (1, 2, 5)]))
-    values = values[(values >= 10.0**low) & (values <= 10.0**high)]
-    return values, [write_numbers(np.array([value]))[0] for value in values]
 
 
 def _signed_ticks(traces: Array, low: float, high: float) -> Ticks:

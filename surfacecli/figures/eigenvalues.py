@@ -19,7 +19,7 @@ from surfacecli.figures.theme import (
     SMALL,
     VERMILLION,
 )
-from surfacecli.figures.ticks import log_ticks, round_ticks
+from surfacecli.figures.ticks import log_axis_ticks, round_ticks
 from surfacecli.figures.topview import set_ticks
 
 #: Eigenvalues this far below the largest of a row of panels are drawn at the lower edge.
@@ -37,6 +37,7 @@ def find_range(spectra: Sequence[Spectrum]) -> tuple[float, float]:
     parts = [np.abs(part) for s in spectra for part in (s.positive, s.negative)]
     parts += [np.abs(s.gauss_newton) for s in spectra if s.gauss_newton is not None]
     sizes = np.concatenate([*parts, np.empty(0)])
+    sizes = sizes[sizes > 0]
     if not sizes.size:
         return -1.0, 1.0
     high = float(np.log10(sizes.max()))
@@ -71,8 +72,7 @@ def draw_spectrum(
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_yscale("log")
     axes.set(xlim=(0.5, spectrum.size + 0.5), ylim=(10.0**low, 10.0**high))
-    powers, labels = log_ticks(low, high, max(2, min(5, int(tall / APART))))
-    set_ticks(axes, "y", (10.0**powers, labels))
+    set_ticks(axes, "y", log_axis_ticks(low, high, max(2, min(5, int(tall / APART)))))
     axes.yaxis.set_minor_locator(NullLocator())
     _number_ticks(axes, spectrum.size, wide)
     floor = 10.0 ** (low + 0.02 * (high - low))

@@ -50,6 +50,23 @@ def log_ticks(low: float, high: float, most: int = 6) -> Ticks:
     return powers, [_tidy(f"{10.0**power:g}") for power in powers]
 
 
+def log_axis_ticks(low: float, high: float, most: int = 6, least: int = 2) -> Ticks:
+    """Numbers on a logarithmic axis from 10**low to 10**high: the positions are the numbers.
+
+    Powers of ten; where these are fewer than `least`, 2 and 5 times these; at last round numbers.
+    """
+    powers, labels = log_ticks(low, high, most)
+    if len(powers) >= least:
+        return 10.0**powers, labels
+    whole = 10.0 ** np.arange(np.floor(low), np.ceil(high) + 1)
+    values = np.sort(np.concatenate([whole, 2 * whole, 5 * whole]))
+    values = values[(values >= 10.0**low) & (values <= 10.0**high)]
+    if len(values) < 2:
+        values, _ = round_ticks(10.0**low, 10.0**high, 2)
+    values = values[:: -(-len(values) // most)]
+    return values, [write_numbers(np.array([value]))[0] for value in values]
+
+
 def write_numbers(values: Array) -> list[str]:
     """The numbers with just as many digits as tell them apart, and a true minus sign."""
     values = np.where(np.abs(values) < 1e-9 * np.abs(values).max(initial=0.0), 0.0, values)

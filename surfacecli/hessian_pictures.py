@@ -53,7 +53,7 @@ def spectra_picture(hessians: Hessians) -> figures.SpectraPicture:
 
 def node_words(hessians: Hessians) -> str:
     """What is true at a point on a node."""
-    count = sum(hessians.on_node)
+    count = sum(hessians.on_node) or sum(hessians.at_node)
     pairs = "1 pair" if count == 1 else f"{count:,} pairs"
     return f"{pairs} of data point and unit on a node, where the slope to its left counts"
 
@@ -96,7 +96,7 @@ def _drawn(title: str, spectrum: Spectrum, gauss_newton: Spectrum | None) -> fig
 def depth_picture(hessians: Hessians, exchanged: Sequence[Exchanged]) -> figures.DepthPicture:
     """Rank and trace against depth, the transfer function exchanged."""
     count = len(hessians.preset.objective.data)
-    kinked = [o.name for o in exchanged if any(layer.on_node for layer in o.layers)]
+    kinked = [o.name for o in exchanged if any(layer.one_sided for layer in o.layers)]
     sided = f"; one-sided, at a kink, with {in_words(kinked, 'and')}" if kinked else ""
     return figures.DepthPicture(
         title=hessians.preset.title,

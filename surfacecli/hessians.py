@@ -47,8 +47,9 @@ class Hessians:
     `trace` is that of the Hessian over the `weights` of all layers; `full` its spectrum, None
     beyond `FULL` weights. All is over the weights: biases are held. `on_node` (L,) counts, for each
     layer of the net, the pairs of data point and unit on a node off which the layer's weights could
-    move them, `at_node` (L,) all pairs on a node. A Hessian on a node is one-sided: it is made with
-    the slope to the left.
+    move them, `at_node` (L,) all pairs on a node; `kinked` (L,) tells whether the layer's weights
+    could move an h of it or of one above off its node: that Hessian is one-sided, made with the
+    slope to the left.
     """
 
     preset: Preset
@@ -62,6 +63,7 @@ class Hessians:
     full: Spectrum | None
     on_node: tuple[int, ...]
     at_node: tuple[int, ...]
+    kinked: tuple[bool, ...]
 
     @property
     def weights(self) -> int:
@@ -69,8 +71,8 @@ class Hessians:
 
     @property
     def one_sided(self) -> tuple[int, ...]:
-        """Those of `layers` whose Hessian is one-sided: a pair of them or above is `on_node`."""
-        return tuple(n.layer for n in self.layers if any(self.on_node[n.layer - 1 :]))
+        """Those of `layers` whose Hessian is one-sided."""
+        return tuple(n.layer for n in self.layers if n.one_sided)
 
     @property
     def inner_one_sided(self) -> tuple[int, ...]:
@@ -79,8 +81,8 @@ class Hessians:
 
     @property
     def smooth(self) -> bool:
-        """Whether no h is on a node: then the Hessian over all weights is two-sided too."""
-        return not any(self.on_node)
+        """Whether no weights could move an h off its node: the Hessian over all is two-sided."""
+        return not any(self.kinked)
 
     @property
     def in_window(self) -> bool:
@@ -139,6 +141,7 @@ def examine_hessians(
             sum(int((h == node).sum()) for node in f.nodes or ())
             for f, h in zip(network.transfers, passes.pre_activations, strict=True)
         ),
+        tuple(passes.kinked(n) for n in range(1, network.depth + 1)),
     )
 
 
@@ -290,7 +293,8 @@ def quote_layers(slice: Slice, points: Sequence[StationaryPoint]) -> Quotes:
         if point.eigenvalues is None:
             continue
         network = slice.network_at(point.u, point.v)
-        if any(backpropagate(objective, network).on_node):
+        passes = backpropagate(objective, network)
+        if any(passes.kinked(n) for n in range(1, network.depth + 1)):
             continue
         if len(found) == most:
             left_out += 1

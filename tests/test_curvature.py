@@ -422,6 +422,7 @@ def test_nodes_have_slope_zero_and_are_counted() -> None:
     assert passes.slopes[0].tolist() == [[0, 1], [0, 0], [1, 1]]
     # Point 1 on unit 1 of layer 1; points 1 and 3 on unit 2 of layer 2; point 2 moves nothing.
     assert passes.on_node == (1, 2)
+    assert [passes.kinked(layer) for layer in (1, 2)] == [True, True]
     assert [found.on_node for found in examine_layers(objective)] == [1, 2]
 
 

@@ -209,6 +209,32 @@ def test_signed_parts_are_as_many_as_the_rank():
         signed_parts(replace(spectrum, eigenvalues=None))
 
 
+def test_a_kink_that_a_lower_layer_feels_is_one_sided(tmp_path):
+    """tanh at W1 = 0: nothing enters layer 2, and yet W1 moves its h off the node of relu."""
+    text = SMALL.format(transfer="[tanh, relu, identity]", loss="squared")
+    text = text.replace("biases: true", "biases: false").replace("E2: {layer: 2", "E1: {layer: 1")
+    path = tmp_path / "p.yaml"
+    path.write_text(text.replace("origin: weights", "origin: zero"))
+    preset = load_preset(path)
+    plane = preset.slices["E1"]
+    found = examine_hessians(preset, None, plane, (0.0, 0.0))
+    assert found.on_node == (0, 0, 0)
+    assert found.kinked == (True, False, False)
+    assert found.one_sided == (1,)
+    assert not found.smooth
+    assert spectra_picture(found).remarks.startswith("15 pairs")
+
+    def error(u: float) -> float:
+        return replace(preset.objective, network=plane.network_at(u, 0.0)).error()
+
+    middle, step = error(0.0), 1e-6
+    left, right = (middle - error(-step)) / step, (error(step) - middle) / step
+    assert abs(right - left) > 0.01
+    away = examine_hessians(preset, None, plane, (0.3, 0.2))
+    assert away.kinked == (False, False, False)
+    assert away.smooth
+
+
 def test_what_is_psd_has_no_negative_part():
     """Of a PSD matrix rounding may leave an eigenvalue that counts below 0."""
     spectrum = spectrum_from(np.array([-3e-17, -1e-17, 0.0, 2.0]), 2.0, Rank(3, 3), 4)

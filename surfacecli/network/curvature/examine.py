@@ -45,7 +45,8 @@ class LayerCurvature:
     block-diagonal matrix (N n_l rows); gauss_newton and pre_activation_gauss_newton: the same with
     D = 0, the very same objects where nothing bends. `bent` tells whether D is not zero somewhere
     from this layer on, `convex` whether the loss is convex: without the one and with the other
-    every PH_l is PSD (eq. (2)), and so is H_l. `on_node` counts (data point, unit) pairs on a node.
+    every PH_l is PSD (eq. (2)), and so is H_l. `on_node` counts (data point, unit) pairs on a node;
+    `one_sided`: the weights could move one of them, or one in a layer above, off it.
     """
 
     layer: int
@@ -56,6 +57,7 @@ class LayerCurvature:
     bent: bool
     convex: bool
     on_node: int
+    one_sided: bool
 
     @property
     def size(self) -> int:
@@ -138,6 +140,7 @@ def _conclude(passes: Backpropagation, layer: int, parts: list["_Part"]) -> Laye
         bent=passes.bent(layer),
         convex=passes.objective.loss.convex,
         on_node=passes.on_node[layer - 1],
+        one_sided=passes.kinked(layer),
     )
 
 

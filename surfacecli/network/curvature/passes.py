@@ -27,7 +27,7 @@ class Backpropagation:
     Convention at a node of a piecewise-linear transfer function: slope and bend are those of the
     piece to the left, so relu has slope 0 at 0. `on_node` counts, for each layer, the pairs of data
     point and unit where that happens and the layer's own weights could move h off the node (its
-    inputs are not all 0): there the derivatives are one-sided.
+    inputs are not all 0): there the derivatives are one-sided. `kinked` tells more.
     """
 
     objective: Objective
@@ -49,6 +49,25 @@ class Backpropagation:
     def bent(self, layer: int) -> bool:
         """Whether D is not zero somewhere from this layer on: then eq. (2) is no sum of squares."""
         return any(D.any() for D in self.bends[layer - 1 :])
+
+    def kinked(self, layer: int) -> bool:
+        """Whether the layer's weights could move some h, of the layer or above, off its node.
+
+        Then E's derivatives in them are one-sided. Paths that cancel are not looked for.
+        """
+        network = self.network
+        moved = np.repeat(
+            np.any(self.activations[layer - 1] != 0, axis=1)[:, None], network.widths[layer], axis=1
+        )
+        for number in range(layer, network.depth + 1):
+            f, h = network.transfers[number - 1], self.pre_activations[number - 1]
+            if number > layer:
+                W = network.weights[number - 1]
+                moved = moved.astype(np.float64) @ (W != 0).T.astype(np.float64) > 0
+            if any(((h == node) & moved).any() for node in f.nodes or ()):
+                return True
+            moved &= self.slopes[number - 1] != 0
+        return False
 
 
 def backpropagate(objective: Objective, network: Network | None = None) -> Backpropagation:

@@ -116,6 +116,39 @@ def test_valleys_that_cross() -> None:
         assert cross.extent == pytest.approx((window.u0, window.u1, window.v0, window.v1))
 
 
+@pytest.mark.parametrize(
+    ("weights", "inputs"),
+    [
+        (
+            (-0.6486006079033346, 0.6780397271239971, -0.5000084331847482, 1.3604462024852575),
+            [-0.15],
+        ),
+        (
+            (1.3040000451301372, 0.9470809631292422, -0.7037352358069926, -1.2654214710460525),
+            [-0.6232744625373522, 0.0413259793472436, -2.3250307746388343, -0.2187916639325457],
+        ),
+        (
+            (-0.5960965161221549, 1.7013894185931224, -0.9209740250739246, 0.7279860777634098),
+            [-0.8827062866162442, 1.1292662506493127, -0.46229231050505337, 1.3802651958229932],
+        ),
+    ],
+)
+@pytest.mark.parametrize("transfer", ["identity", "hard_tanh"])
+def test_lines_of_zeros_that_cross(
+    weights: tuple[float, ...], inputs: list[float], transfer: str
+) -> None:
+    """Targets 0 and (a + b u) (c + d v) x: one set of zeros, a cross, wherever q2 is rounding."""
+    a, b, c, d = weights
+    objective = make_objective(
+        [[[c]], [[a]]], ["identity", transfer], [[x] for x in inputs], [[0.0] for _ in inputs]
+    )
+    slice = make_slice_by_hand(objective, {2: [[b]]}, {1: [[d]]}, "weights")
+    exact = examine_across(slice, WINDOW)
+    check_audit(exact)
+    (cross,) = (p for p in exact.points if p.error < 1e-12)
+    assert (cross.describe(), cross.index) == ("valley (minimum)", 1)
+
+
 @pytest.mark.parametrize(("first", "second", "reach"), [(0.05, 0.1, 200.0), (5e-5, 1e-4, 1.0)])
 def test_a_minimum_near_a_double_root(first: float, second: float, reach: float) -> None:
     """E = (s v - t1)^2 + (s - t2)^2, s = u: lowest, 0, at s = t2, v = t1 / t2; no kink."""

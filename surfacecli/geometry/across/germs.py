@@ -107,9 +107,10 @@ def cleaned(tables: Tables, cells: Indices, x: Array, y: Array, scale: Array) ->
     table, size = tables.shifted(cells, x, y)
     most = ZERO * size
     dx, dy = PLACE * np.maximum(np.abs(x), scale[:, 0]), PLACE * scale[:, 1]
-    bends = np.abs(table)
-    most[:, 1, 0] += 2.0 * bends[:, 2, 0] * dx + bends[:, 1, 1] * dy
-    most[:, 0, 1] += 2.0 * bends[:, 0, 2] * dy + bends[:, 1, 1] * dx
+    # Moved by dx or dy, a coefficient takes up a share of the next ones.
+    present, steps = np.abs(table), np.arange(1.0, 3.0)
+    most[:, :2] += steps[:, None] * present[:, 1:] * dx[:, None, None]
+    most[:, :, :2] += steps * present[:, :, 1:] * dy[:, None, None]
     return np.where(np.abs(table) <= most, 0.0, table)
 
 

@@ -13,7 +13,7 @@ from surfacecli.geometry.across import curves as bent
 from surfacecli.geometry.across import polynomials as poly
 from surfacecli.geometry.across.cells import AcrossCells
 from surfacecli.geometry.across.edges import LEVEL
-from surfacecli.geometry.across.interiors import Interiors, bed
+from surfacecli.geometry.across.interiors import FLAT, Interiors, bed
 from surfacecli.geometry.across.spots import slope_in_y
 from surfacecli.geometry.across.tables import Tables
 from surfacecli.network.transfers import Array
@@ -55,16 +55,16 @@ class Courses:
 
 def find_courses(cells: AcrossCells, tables: Tables, inside: Interiors) -> Courses:
     """All pieces of the valleys inside the cells."""
-    patches = [_curved(cells, tables, inside.curved), _upright(cells, inside)]
+    patches = [_curved(cells, tables, inside), _upright(cells, inside)]
     patch, ends = (np.concatenate(part) for part in zip(*patches, strict=True))
     upright = np.repeat([False, True], [len(patches[0][0]), len(patches[1][0])])
     joined = _joints(cells, patch, ends, upright)
     return Courses(patch, ends, upright, joined, _crossings(cells, tables, patch, ends, upright))
 
 
-def _curved(cells: AcrossCells, tables: Tables, curved: Indices) -> tuple[Indices, Array]:
+def _curved(cells: AcrossCells, tables: Tables, inside: Interiors) -> tuple[Indices, Array]:
     slabs = cells.slabs
-    patch = np.flatnonzero(np.isin(cells.cell, curved))
+    patch = np.flatnonzero(np.isin(cells.cell, inside.curved))
     slab, cell = slabs.slab_of_patch[patch], cells.cell[patch]
     low, high = slabs.x[slab], slabs.x[slab + 1]
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
@@ -98,10 +98,29 @@ def _curved(cells: AcrossCells, tables: Tables, curved: Indices) -> tuple[Indice
         ],
         axis=1,
     )
+    which, x = _mend(which, x, cell, inside, SHORTEST * slabs.panel_at(x.mean(axis=1)))
     y = np.stack([_end(tables, cell[which], x[:, k], x[:, 1 - k]) for k in (0, 1)], axis=1)
     ends = np.stack([x, y], axis=2)
     long = x[:, 1] - x[:, 0] > SHORTEST * slabs.panel_at(x.mean(axis=1))
     return patch[which][long], ends[long]
+
+
+def _mend(
+    which: Indices, x: Array, cell: Indices, inside: Interiors, shortest: Array
+) -> tuple[Indices, Array]:
+    """Pieces from x[k, 0] to x[k, 1] of patches `which` (k,), sorted, whole again at double roots.
+
+    There the signs of slopes in y are rounding, so that a gap `shortest` (k,) may open.
+    """
+    apart = np.ones(len(which), dtype=np.bool_)
+    for k in range(1, len(which)):
+        if which[k] == which[k - 1] and x[k, 0] - x[k - 1, 1] <= shortest[k]:
+            lines = inside.upright_x[inside.upright_cell == cell[which[k]]]
+            between = (lines >= x[k - 1, 1] - shortest[k]) & (lines <= x[k, 0] + shortest[k])
+            apart[k] = not between.any()
+    first = np.flatnonzero(apart)
+    last = np.append(first[1:], len(which))[: len(first)] - 1
+    return which[first], np.stack([x[first, 0], x[last, 1]], axis=1)
 
 
 def _slopes_beside(table: Array, sizes: Array, curve: Array, half: Array) -> Array:
@@ -113,9 +132,10 @@ def _slopes_beside(table: Array, sizes: Array, curve: Array, half: Array) -> Arr
 
 
 def _end(tables: Tables, cell: Indices, x: Array, other: Array) -> Array:
-    """y of a valley at one end of a piece; where q2 is 0 there, the limit."""
-    y = bed(tables, cell, x)
-    return np.where(np.isfinite(y), y, bed(tables, cell, x + LIMIT * (other - x)))
+    """y of a valley at one end of a piece; where q2 is 0 or rounding there, the limit."""
+    q, size = tables.in_y(cell, x)
+    sure = q[:, 2] > FLAT * size[:, 2]
+    return np.where(sure, bed(tables, cell, x), bed(tables, cell, x + LIMIT * (other - x)))
 
 
 def _upright(cells: AcrossCells, inside: Interiors) -> tuple[Indices, Array]:

@@ -517,6 +517,28 @@ def test_a_bent_kink_along_which_e_is_level_has_no_turns(seed: int) -> None:
     assert on_edges(found.points) == on_edges(exact.points)
 
 
+def test_no_saddles_on_kinks_that_lie_on_one_another() -> None:
+    """E is level along them and falls on both sides: a ridge, and no point of it is a saddle."""
+    rng = np.random.default_rng(2)
+    depth = int(rng.integers(2, 4))
+    widths = [int(n) for n in rng.integers(1, 4, size=depth + 1)]
+    names = ["relu", "relu", "identity", "leaky_relu"]
+    transfers = [TRANSFERS[names[int(k)]] for k in rng.integers(0, 4, size=depth)]
+    network = random_network(widths, transfers, 2, bool(rng.integers(2)))
+    data = random_data(int(rng.integers(1, 5)), widths[0], widths[-1], 2, "squared")
+    layers = list(range(1, depth + 1))
+    kind = "filter" if rng.integers(2) else "gaussian"
+    objective = Objective(network, data, LOSSES["squared"])
+    slice = make_slice("mixed", objective, layers, layers, "weights", 2, kind)
+    found = found_in(slice, Window(-1.5, 2, -1, 1.25), (61, 61))
+    (ridge,) = (p for p in found.points if p.describe() == "valley (maximum)")
+    assert not [
+        p
+        for p in found.points
+        if p.kind == "saddle" and p.error == pytest.approx(ridge.error, rel=1e-14)
+    ]
+
+
 def certain_extrema(slice: Slice, window: Window, kind: str) -> list[tuple[float, float]]:
     """Grid points of a fine grid with a rim of squares round them on which E is higher (lower).
 

@@ -248,6 +248,12 @@ def _edge_points(
     doubtful = np.asarray((np.abs(across) <= level).any(axis=1))
     rises = np.asarray((across > 0).all(axis=1))
     falls = np.asarray((across < 0).all(axis=1))
+    # Where several kinks lie on one another E may be level along them: arcs all round must agree.
+    found = np.flatnonzero((rises | falls) & ~doubtful)
+    round_ = np.zeros(len(found)), np.full(len(found), 2.0 * np.pi)
+    links = find_links(sides, place[found], *round_)
+    told = np.where(rises[found] == lowest[found], 1, -1)
+    doubtful[found[links.level | (1 - links.falling != told)]] = True
     points = []
     error = evaluate(sides.slice, place[:, 0], place[:, 1])
     for k in np.flatnonzero((rises | falls) & ~doubtful):

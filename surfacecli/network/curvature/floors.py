@@ -22,7 +22,7 @@ from surfacecli.network.curvature.matrices import measure_matrix, smallest_size
 from surfacecli.network.curvature.passes import Backpropagation
 from surfacecli.network.curvature.products import pre_activation_product
 from surfacecli.network.curvature.recursion import BLOCK
-from surfacecli.network.curvature.roots import has_roots
+from surfacecli.network.curvature.roots import has_roots, walk_roots
 from surfacecli.network.curvature.spectrum import (
     count_nonzero,
     count_nonzero_each,
@@ -62,12 +62,8 @@ def chain_floors(passes: Backpropagation, layer: int) -> NDArray[np.intp]:
         least = np.asarray((output_diagonal(passes, True) != 0).sum(axis=1), dtype=np.intp)
     else:
         least = np.zeros(len(passes.objective.data), dtype=np.intp)
-        step = max(1, BLOCK // network.widths[-1] ** 2)
-        for start in range(0, len(least), step):
-            part = slice(start, start + step)
-            B = passes.slopes[-1][part]
-            H = loss.hessian(passes.activations[-1][part], passes.objective.data.targets[part])
-            least[part] = count_nonzero_each(eigenvalues_of(B[:, :, None] * H * B[:, None, :]))
+        for rows, S in walk_roots(passes, network.depth):
+            least[rows] = count_nonzero_each(np.asarray(np.linalg.svd(S, compute_uv=False)))
     for k in range(network.depth, layer, -1):
         W = network.weights[k - 1]
         rank = count_nonzero(np.asarray(np.linalg.svd(W, compute_uv=False)))

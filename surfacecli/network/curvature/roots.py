@@ -48,16 +48,10 @@ def walk_roots(
 
 
 def _loss_root(passes: Backpropagation, rows: NDArray[np.intp]) -> Array:
-    """C (k, r, n_L) with C^T C the loss's Hessian; what is flat for all of them is left out."""
+    """C (k, r, n_L) with C^T C the loss's Hessian."""
     loss = passes.objective.loss
     a, y = passes.activations[-1][rows], passes.objective.data.targets[rows]
     if loss.separable:
         return np.sqrt(loss.product(a, y, np.ones_like(a)))[:, :, None] * np.eye(a.shape[1])
-    if loss.root is not None:
-        return loss.root(a, y)
-    values, vectors = np.linalg.eigh(loss.hessian(a, y))
-    # An eigenvalue of 0 comes out as a rounding of either sign.
-    rounding = a.shape[1] * np.finfo(np.float64).eps * values[:, -1:]
-    values = np.where(values > rounding, values, 0.0)
-    seen = np.any(values > 0, axis=0)
-    return np.asarray(np.sqrt(values[:, seen, None]) * vectors.swapaxes(1, 2)[:, seen])
+    assert loss.root is not None, f"{loss.name} is neither separable nor has a root"
+    return loss.root(a, y)

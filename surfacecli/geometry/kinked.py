@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from surfacecli.geometry.one_sided import LEVEL, Sides, find_links, slopes_along
+from surfacecli.geometry.one_sided import LEVEL, Links, Sides, find_links, slopes_along
 from surfacecli.geometry.slices import Window
 from surfacecli.geometry.stationary import PointKind, StationaryPoint, Support
 from surfacecli.geometry.surface import evaluate
@@ -152,7 +152,7 @@ def _meet(
     reach = AROUND * extent
     window = switches.sides.window
     near = ((place >= low - reach) & (place <= high + reach)).all(axis=1)
-    near &= ((place > window.low) & (place < window.high)).all(axis=1)
+    near &= window.encloses(place)
     kept = near & (met | small.all(axis=0))
     place, kinks = place[kept], kinks[kept]
     key = np.column_stack([np.round((place - window.low) / size / SAME), kinks])
@@ -250,20 +250,24 @@ def _edge_points(
     falls = np.asarray((across < 0).all(axis=1))
     # Where several kinks lie on one another E may be level along them: arcs all round must agree.
     found = np.flatnonzero((rises | falls) & ~doubtful)
-    round_ = np.zeros(len(found)), np.full(len(found), 2.0 * np.pi)
-    links = find_links(sides, place[found], *round_)
-    told = np.where(rises[found] == lowest[found], 1, -1)
-    doubtful[found[links.level | (1 - links.falling != told)]] = True
+    index = np.where(rises[found] == lowest[found], 1, -1)
+    links = _links_round(sides, place[found])
+    agree = ~links.level & (1 - links.falling == index)
+    doubtful[found[~agree]] = True
     points = []
     error = evaluate(sides.slice, place[:, 0], place[:, 1])
-    for k in np.flatnonzero((rises | falls) & ~doubtful):
+    for k, number in zip(found[agree], index[agree].tolist(), strict=True):
         kind: PointKind = "saddle"
-        if rises[k] == lowest[k]:
+        if number == 1:
             kind = "minimum" if rises[k] else "maximum"
         name = switches.name(int(kink[k]))
-        index = -1 if kind == "saddle" else 1
-        points.append(_kinked(place[k], error[k], kind, "edge", index, (name,)))
+        points.append(_kinked(place[k], error[k], kind, "edge", number, (name,)))
     return points, place[doubtful]
+
+
+def _links_round(sides: Sides, places: Array) -> Links:
+    """What lies all round places (P, 2)."""
+    return find_links(sides, places, np.zeros(len(places)), np.full(len(places), 2.0 * np.pi))
 
 
 def _kinked(
@@ -315,9 +319,7 @@ def _close_in(
         s_b[k], f_a[k] = np.where(before, s_b[k], s[k]), np.where(before, f, 0.5 * f_a[k])
         small = np.abs(f) <= 1e-13 * switches.sides.gradient_scale
         active = k[on_kink[k] & ~small & (s_b[k] - s_a[k] > 1e-14)]
-    inside = ((place > switches.sides.window.low) & (place < switches.sides.window.high)).all(
-        axis=1
-    )
+    inside = switches.sides.window.encloses(place)
     f = _slopes_on(switches, kink, place, b - a)
     flat = np.abs(f) <= 10 * LEVEL * switches.sides.gradient_scale
     return place, on_kink & inside & flat
@@ -329,7 +331,7 @@ def _vertex_points(switches: Switches, vertices: _Vertices) -> tuple[list[Statio
     key = np.round((vertices.place - sides.window.low) / sides.size / SAME)
     _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
     place = vertices.place[first]
-    links = find_links(sides, place, np.zeros(len(place)), np.full(len(place), 2.0 * np.pi))
+    links = _links_round(sides, place)
     index = 1 - links.falling
     extreme = ~links.rises | ~links.falls
     points = []
@@ -357,5 +359,4 @@ def _beside(switches: Switches, kink: Indices, a: Array, b: Array) -> Array:
     length = np.hypot(*((b - a)[good] / size).T)
     away = (1e-3 * length / np.sqrt(square))[:, None] * normal * size
     both = np.concatenate([on - away, on + away])
-    inside = ((both > switches.sides.window.low) & (both < switches.sides.window.high)).all(axis=1)
-    return both[inside]
+    return both[switches.sides.window.encloses(both)]

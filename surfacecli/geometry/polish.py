@@ -140,7 +140,7 @@ def newton_in_cells(terrain: Terrain, seeds: Array) -> Array:
         short = (np.abs(step) <= 1e-13).all(axis=1)
         points[active[outside.any(axis=1)]] = np.nan
         active = active[~outside.any(axis=1) & ~short]
-    inside = ((points > terrain.window.low) & (points < terrain.window.high)).all(axis=1)
+    inside = terrain.window.encloses(points)
     points, first = points[inside], first[inside]
     if not len(points):
         return points

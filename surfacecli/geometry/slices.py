@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surfacecli.network.data import Objective
 from surfacecli.network.model import DIRECTIONS_STREAM, Network, random_stream
@@ -61,6 +62,10 @@ class Window:
     def size(self) -> Array:
         """The width and the height (2,)."""
         return self.high - self.low
+
+    def encloses(self, places: Array) -> NDArray[np.bool_]:
+        """Which places (..., 2) lie inside, off the border."""
+        return np.asarray(((places > self.low) & (places < self.high)).all(axis=-1))
 
     def axes(self, resolution: tuple[int, int]) -> tuple[Array, Array]:
         """The grid's coordinates u (n_u,) and v (n_v,) for a resolution (n_u, n_v).

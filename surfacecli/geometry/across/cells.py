@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from surfacecli.geometry.across import curves as bent
 from surfacecli.geometry.across.frame import Frame, make_frame
 from surfacecli.geometry.across.ragged import spread, starts
-from surfacecli.geometry.across.slabs import BOTTOM, TOP, Grading, Slabs, find_slabs
+from surfacecli.geometry.across.slabs import BOTTOM, TOP, Slabs, find_slabs
 from surfacecli.geometry.exact.groups import connect
 from surfacecli.geometry.exact.telling import Progress
 from surfacecli.geometry.slices import Slice, Window
@@ -94,6 +94,15 @@ class AcrossCells:
         return self.count
 
     @property
+    def along_x(self) -> tuple[Array, Array]:
+        """Where each cell begins and ends, (F,) and (F,)."""
+        slab = self.slabs.slab_of_patch
+        low, high = np.full(len(self), np.inf), np.full(len(self), -np.inf)
+        np.minimum.at(low, self.cell, self.slabs.x[slab])
+        np.maximum.at(high, self.cell, self.slabs.x[slab + 1])
+        return low, high
+
+    @property
     def largest(self) -> Indices:
         """The largest patch of each cell, (F,)."""
         slabs = self.slabs
@@ -112,19 +121,23 @@ class AcrossCells:
 
 
 def find_across_cells(
-    slice: Slice, window: Window, progress: Progress | None = None, grading: Grading | None = None
+    slice: Slice, window: Window, progress: Progress | None = None
 ) -> AcrossCells:
     """All cells of a window of an across-layers slice of a piecewise-linear net.
 
-    `progress` is called with the strips done and their total. `grading`: with cells cut at
-    lines x = const that are no kinks, into panels. Raises `ValueError` where the slice is not
-    across two layers.
+    `progress` is called with the strips done and their total. Raises `ValueError` where the slice
+    is not across two layers.
     """
-    slabs = find_slabs(make_frame(slice, window), progress, grading)
+    frame = make_frame(slice, window)
+    return read_cells(frame, find_slabs(frame, progress))
+
+
+def read_cells(frame: Frame, slabs: Slabs) -> AcrossCells:
+    """The cells of a slice from its slabs; panels cut them too."""
     nodes, gaps = _find_nodes(slabs)
     cell, count = _find_cells(slabs, gaps)
     chains, chain_of = _find_chains(slabs, nodes, cell)
-    return AcrossCells(slabs.frame, slabs, nodes, gaps, chains, cell, chain_of, count)
+    return AcrossCells(frame, slabs, nodes, gaps, chains, cell, chain_of, count)
 
 
 def _find_nodes(slabs: Slabs) -> tuple[Nodes, Gaps]:

@@ -194,7 +194,8 @@ def find_gap_turns(cells: AcrossCells, tables: Tables) -> GapTurns:
     x, low, high = nodes.place[lower, 0], nodes.place[lower, 1], nodes.place[lower + 1, 1]
     patch = gaps.patch[:, edge]
     cell = np.where(patch >= 0, cells.cell[patch], -1)
-    q, size = tables.in_y(np.where(cell[1] >= 0, cell[1], cell[0]), x)
+    beside = np.where(cell[1] >= 0, cell[1], cell[0])
+    q, size = tables.in_y(beside, x)
     reach = np.maximum(np.abs(low), np.abs(high))
     terms = size[:, 1] + 2.0 * reach * size[:, 2]
     constant = np.abs(q[:, 1]) + 2.0 * reach * np.abs(q[:, 2]) <= LEVEL * terms
@@ -203,7 +204,7 @@ def find_gap_turns(cells: AcrossCells, tables: Tables) -> GapTurns:
     dip = np.flatnonzero(inside)
     dip_y = -q[dip, 1] / (2.0 * q[dip, 2])
     # Once more about the dip itself, where less is rounding.
-    here, _ = tables.shifted(np.where(cell[1] >= 0, cell[1], cell[0])[dip], x[dip], dip_y)
+    here, _ = tables.shifted(beside[dip], x[dip], dip_y)
     step = -here[:, 0, 1] / (2.0 * here[:, 0, 2])
     dip_y = np.where(np.abs(step) <= POLISHED * (high - low)[dip], dip_y + step, dip_y)
     return GapTurns(edge, constant, dip, dip_y, cell)

@@ -59,11 +59,8 @@ class Interiors:
 
 
 def find_interiors(cells: AcrossCells, tables: Tables) -> Interiors:
-    slabs, count = cells.slabs, len(cells)
-    slab = slabs.slab_of_patch
-    low, high = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(low, cells.cell, slabs.x[slab])
-    np.maximum.at(high, cells.cell, slabs.x[slab + 1])
+    count = len(cells)
+    low, high = cells.along_x
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
     q, size = (
         [poly.substitute(T[:, :, j].T, np.zeros(count), half) for j in range(3)]

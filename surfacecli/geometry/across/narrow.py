@@ -19,20 +19,14 @@ SHORTEST = 1e-8
 
 def find_narrow(cells: AcrossCells, tables: Tables) -> Array:
     """The ends x (k,) of such stretches."""
-    slabs, slab = cells.slabs, cells.slabs.slab_of_patch
-    low, high = np.full(len(cells), np.inf), np.full(len(cells), -np.inf)
-    np.minimum.at(low, cells.cell, slabs.x[slab])
-    np.maximum.at(high, cells.cell, slabs.x[slab + 1])
     still, moved = tables.factors[:, :, 2], tables.factors[:, :, 3]
     length = np.square(moved).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         step = -(still * moved).sum(axis=1) / length
         least = np.sqrt(np.square(still + step[:, None] * moved).sum(axis=1) / length)
+        pole = -cells.chains.curve[:, 2] / cells.chains.curve[:, 3]
     ends = cells.nodes.place[cells.chains.ends, 0]
-    curve = cells.chains.curve
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pole = -curve[:, 2] / curve[:, 3]
-    inside = _ends(low, high, tables.centre + step, least)
+    inside = _ends(*cells.along_x, tables.centre + step, least)
     along = _ends(ends[:, 0], ends[:, 1], pole, np.zeros(len(pole)))
     return np.unique(np.concatenate([inside, along]))
 

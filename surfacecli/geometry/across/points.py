@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfacecli.geometry.across import curves as bent
-from surfacecli.geometry.across.cells import AcrossCells, find_across_cells
+from surfacecli.geometry.across.cells import AcrossCells, find_across_cells, read_cells
 from surfacecli.geometry.across.edges import find_chain_turns, find_gap_turns
+from surfacecli.geometry.across.grading import grade
 from surfacecli.geometry.across.interiors import find_interiors
 from surfacecli.geometry.across.narrow import find_narrow
 from surfacecli.geometry.across.sets import (
@@ -20,7 +21,6 @@ from surfacecli.geometry.across.sets import (
     is_regular,
     read_group,
 )
-from surfacecli.geometry.across.slabs import Grading
 from surfacecli.geometry.across.spots import CHAIN, GAP, NODE, find_spots
 from surfacecli.geometry.across.tables import Tables, make_tables
 from surfacecli.geometry.across.valleys import find_courses
@@ -90,8 +90,9 @@ def examine_across(slice: Slice, window: Window, progress: Progress | None = Non
     if not _is_whole(points, audit):
         # A window far larger than what is in it: cells cut into panels, the audit as the judge.
         narrow = find_narrow(found.cells, found.tables)
-        for most, at in ((GRADES[0], narrow[:0]), *((grade, narrow) for grade in GRADES)):
-            finer = _find(find_across_cells(slice, window, progress, Grading(at, most)))
+        for most, at in ((GRADES[0], narrow[:0]), *((most, narrow) for most in GRADES)):
+            slabs = grade(found.cells.slabs, at, most)
+            finer = _find(read_cells(found.cells.frame, slabs))
             other, judged = _read_points(finer), Audit(finer.index, _disputed(finer))
             if _is_whole(other, judged):
                 return _read(finer, found.cells, found.tables, other, judged)

@@ -102,21 +102,10 @@ class Slabs:
         return np.stack([x, 0.5 * (low + high)], axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class Grading:
-    """Panels begin at x = at (k,), and none is more than `most` times as wide as the next."""
-
-    at: Array
-    most: float
-
-
-def find_slabs(
-    frame: Frame, progress: Progress | None = None, grading: Grading | None = None
-) -> Slabs:
+def find_slabs(frame: Frame, progress: Progress | None = None) -> Slabs:
     """All kinks of a window of an across-layers slice of a piecewise-linear net.
 
-    `progress` is called with the strips done and their total. `grading`: cut into panels too, for
-    windows that are far larger than what is in them.
+    `progress` is called with the strips done and their total.
     """
     strips = find_strips(frame)
     network, count = frame.slice.objective.network, len(strips.x) - 1
@@ -131,11 +120,7 @@ def find_slabs(
         parts.append(_cut_layers(part, strips.entering[first:last]))
         tell.one_more(last - first)
     slabs = _join(frame, parts)
-    if grading is None:
-        return replace(slabs, cut=slabs.strip_edge)
-    old, at = slabs.x, grading.at
-    slabs, _ = _cut(slabs, at, np.searchsorted(old, at).clip(1, len(old) - 1) - 1)
-    return _grade(slabs, slabs.strip_edge | ~np.isin(slabs.x, old), grading.most)
+    return replace(slabs, cut=slabs.strip_edge)
 
 
 def kink_layers(frame: Frame, name: Indices) -> Indices:
@@ -237,14 +222,14 @@ def _cut_layer(
     functions = np.repeat(h.reshape(len(h), -1, 1, 4), len(nodes), axis=2)
     functions[..., 0] -= nodes
     functions = bent.clean(functions.reshape(len(h), -1, 4), slabs.frame.reach)
-    slabs, whole = _cut(slabs, *_entries(slabs, functions))
+    slabs, whole = cut_slabs(slabs, *_entries(slabs, functions))
     signs = _signs(slabs, functions, whole)
     patch, which = np.nonzero(signs.below * signs.above < 0)
     # Without a root that n and d share: of two such functions it would be a double root.
     middle = slabs.middle[slabs.slab_of_patch[patch]]
     between = bent.normalise(functions[whole[patch], which], middle)
     value, group = _meetings(slabs, between, patch)
-    slabs, part = _cut(slabs, value, group)
+    slabs, part = cut_slabs(slabs, value, group)
     # Every crossing function of a patch crosses each of its parts.
     counts = np.bincount(patch, minlength=len(whole))
     owner, place = spread(counts[part])
@@ -322,7 +307,7 @@ def _meetings(slabs: Slabs, crossing: Array, patch: Indices) -> tuple[Array, Ind
     return value, slab[at]
 
 
-def _cut(slabs: Slabs, value: Array, group: Indices) -> tuple[Slabs, Indices]:
+def cut_slabs(slabs: Slabs, value: Array, group: Indices) -> tuple[Slabs, Indices]:
     """Cut slabs `group` (n,) at x = value; gives too of each new patch the one it is part of."""
     x = slabs.x
     nearest = NEAREST * (x[-1] - x[0])
@@ -387,51 +372,3 @@ def _put_between(
     )
     below = names != TOP
     return made, (base - slab)[below], rank[below], level
-
-
-#: Where panels next to each other may differ in width by g, they are cut at g^STEP narrower widths.
-STEP = 0.75
-#: A bound as near to such a place as this share of the step to it is taken instead.
-SNAP = 0.6
-#: Slabs narrower than this times |x| are rounding.
-TINY = 1e-9
-
-
-def _grade(slabs: Slabs, cut: Flags, most: float) -> Slabs:
-    """Add bounds to those that are `cut`, or mark them so, till panels grow by `most` at most."""
-    cut = cut.copy()
-    width = np.diff(slabs.x)
-    # The bounds beside a slab whose width is as good as rounding stay together.
-    tiny = TINY * np.abs(slabs.x[1:]) + NEAREST * (slabs.x[-1] - slabs.x[0])
-    cut[1:-1] &= width[:-1] > tiny[:-1]
-    width = np.where(width > tiny, width, np.inf)
-    first, narrow = 0, width[0]
-    for k in range(1, len(width)):
-        if not cut[k]:
-            narrow = min(narrow, width[k])
-            if slabs.x[k + 1] - slabs.x[first] > most * narrow:
-                cut[k] = True
-        if cut[k]:
-            first, narrow = k, width[k]
-    while True:
-        bounds = np.flatnonzero(cut)
-        x = slabs.x[bounds]
-        width = np.diff(x)
-        left = np.flatnonzero(width[1:] > most * width[:-1])
-        right = np.flatnonzero(width[:-1] > most * width[1:])
-        start = np.concatenate([x[left + 1], x[right + 1]])
-        step = np.concatenate([width[left], -width[right + 1]]) * most**STEP
-        if not len(start):
-            return replace(slabs, cut=cut)
-        value = start + step
-        near: Indices = np.searchsorted(slabs.x, value)
-        fresh = np.ones(len(value), dtype=bool)
-        for bound in (near - 1, near):
-            ok = np.abs(slabs.x[bound] - value) < SNAP * np.abs(step)
-            cut[bound[ok]] = True
-            fresh &= ~ok
-        value = np.unique(value[fresh])
-        old, oldcut = slabs.x, cut
-        slabs, _ = _cut(slabs, value, np.searchsorted(slabs.x, value) - 1)
-        cut = np.ones(len(slabs.x), dtype=np.bool_)
-        cut[np.isin(slabs.x, old)] = oldcut

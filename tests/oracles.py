@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from surfacecli.geometry.slices import Kind, Slice, make_slice
-from surfacecli.geometry.surface import differentiate
+from surfacecli.geometry.slices import Kind, Slice, Window, make_slice
+from surfacecli.geometry.stationary import StationaryPoint
+from surfacecli.geometry.surface import differentiate, evaluate
 from surfacecli.network.data import Data, Objective, random_data
 from surfacecli.network.losses import LOSSES
 from surfacecli.network.model import Network, random_network
@@ -189,6 +190,26 @@ def make_slice_by_hand(
         {layer: np.array(U, dtype=np.float64) for layer, U in along_u.items()},
         {layer: np.array(V, dtype=np.float64) for layer, V in along_v.items()},
     )
+
+
+def crossed_segments(slice: Slice, window: Window, point: StationaryPoint) -> int:
+    """How many straight segments of a set E crosses downhill: no point of such is stationary."""
+    ends = np.array(point.outline, dtype=np.float64).reshape(-1, 2, 2)
+    middle, along = ends.mean(axis=1), ends[:, 1] - ends[:, 0]
+    # Chords of bent ones leave them, and on the border there is one side only.
+    level = np.abs(evaluate(slice, *middle.T) - point.error) < 1e-9 * max(point.error, 1.0)
+    inside = ((middle > window.low + 1e-4) & (middle < window.high - 1e-4)).all(axis=1)
+    kept = level & inside & (np.hypot(*along.T) > 1e-3)
+    middle, along = middle[kept], along[kept]
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.hypot(*along.T)[:, None]
+    slopes = np.array(
+        [
+            (evaluate(slice, *(middle + step * across).T) - evaluate(slice, *middle.T)) / step
+            for step in (-1e-5, -1e-6, 1e-6, 1e-5)
+        ]
+    )
+    steep = np.abs(slopes).min(axis=0) > 1e-2
+    return int((steep & (np.abs(np.sign(slopes).sum(axis=0)) == len(slopes))).sum())
 
 
 def explicit_objective(biases: bool = True) -> Objective:

@@ -10,7 +10,7 @@ from across_slices import WINDOW, random_across_slice, small_across_slice
 from exact_slices import random_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import make_objective, make_slice_by_hand
+from oracles import crossed_segments, make_objective, make_slice_by_hand
 
 from surfacecli.geometry.across import points as points_module
 from surfacecli.geometry.across.germs import Sectors
@@ -64,6 +64,13 @@ def check_audit(exact: AcrossExact) -> None:
 def test_the_audit_of_random_nets(sweep: list[AcrossExact], small: list[AcrossExact]) -> None:
     for exact in (*sweep, *small):
         check_audit(exact)
+
+
+def test_no_point_of_a_set_is_regular(sweep: list[AcrossExact], small: list[AcrossExact]) -> None:
+    """Level kinks that E crosses downhill belong to no set."""
+    for exact in (*sweep, *small):
+        for point in every_point(exact):
+            assert crossed_segments(exact.cells.frame.slice, WINDOW, point) == 0
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from exact_slices import WINDOW, random_exact_slice
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import make_objective, make_slice_by_hand
+from oracles import crossed_segments, make_objective, make_slice_by_hand
 
 from surfacecli.geometry.exact import points as points_module
 from surfacecli.geometry.exact.points import Audit, Exact, examine_cells
@@ -39,6 +39,15 @@ def test_the_points_alone_sum_to_one_too(sweep: list[Exact]) -> None:
     """Regular strata have index 0: the reported points carry the whole sum."""
     for exact in sweep:
         assert sum(point.index for point in every_point(exact)) == 1
+
+
+@pytest.mark.parametrize("seed", [741, 756, 917, *range(40)])
+def test_no_point_of_a_set_is_regular(seed: int) -> None:
+    """Level kinks that E crosses downhill once bound a saddle at their end into a long valley."""
+    slice = random_exact_slice(seed)
+    for window in (WINDOW, Window(-1.5, 2.0, -1.0, 1.75)):
+        for point in every_point(examine_cells(slice, window)):
+            assert crossed_segments(slice, window, point) == 0
 
 
 def test_the_sweep_has_points_of_all_sorts(sweep: list[Exact]) -> None:

@@ -100,7 +100,7 @@ class Verdict:
     @property
     def smooth_saddles(self) -> tuple[StationaryPoint, ...]:
         """The smooth saddles, the one in which E bends down most first."""
-        saddles = [p for p in self.points if p.kind == "saddle" and p.support == "cell"]
+        saddles = [p for p in self.points if p.smooth_saddle]
         return tuple(sorted(saddles, key=lambda p: p.eigenvalues[0] if p.eigenvalues else 0.0))
 
     @property
@@ -257,7 +257,7 @@ def _judge(
     tolerance: float,
 ) -> Claim:
     maxima = [p for p in points if p.strict_smooth_maximum]
-    saddles = [p for p in points if p.support == "cell" and p.kind == "saddle"]
+    saddles = [p for p in points if p.smooth_saddle]
     against: list[str] = []
     if maxima:
         p = maxima[0]

@@ -56,6 +56,11 @@ class StationaryPoint:
         inside = self.support == "cell" and not self.on_border
         return self.kind == "maximum" and self.smooth and inside
 
+    @property
+    def smooth_saddle(self) -> bool:
+        """A saddle at which E has a gradient: in a cell, or on kinks that cancel or are level."""
+        return self.kind == "saddle" and self.smooth and not (self.is_set or self.on_border)
+
     def describe(self) -> str:
         """'kinked maximum', 'smooth saddle', 'plateau (maximum)': for tables and legends."""
         if self.on_border:

@@ -18,7 +18,6 @@ from surfacecli.geometry.across.narrow import find_narrow
 from surfacecli.geometry.across.sets import (
     Found,
     find_groups,
-    is_regular,
     read_group,
 )
 from surfacecli.geometry.across.spots import CHAIN, GAP, NODE, find_spots
@@ -177,11 +176,10 @@ def _read_points(found: Found) -> list[StationaryPoint]:
     result = []
     for group in groups:
         in_set[group.spots] = True
-        if not is_regular(found, group):
-            point = read_group(found, group)
-            # On the border a shoulder is a regular set.
-            if not (point.on_border and point.kind == "shoulder"):
-                result.append(_with_hessian(found, point) if len(group.courses) else point)
+        point = read_group(found, group)
+        # On the border a shoulder is a regular set.
+        if not (point.on_border and point.kind == "shoulder"):
+            result.append(_with_hessian(found, point) if len(group.courses) else point)
     result += _inner_points(found)
     rounds = found.spots.rounds
     wanted = (rounds.index != 0) | (rounds.everywhere & _outer(found))
@@ -212,7 +210,8 @@ def _spot_points(found: Found, wanted: Indices) -> list[StationaryPoint]:
     """The stationary points at spots."""
     spots, rounds, frame = found.spots, found.spots.rounds, found.cells.frame
     outer = _outer(found)
-    residual = _residuals(found, wanted)
+    cells = [_cells_round(found, spot) for spot in wanted.tolist()]
+    residual = [_residual(found, spot, own) for spot, own in zip(wanted, cells, strict=True)]
     places = frame.swap(np.stack([spots.x, spots.y], axis=1)[wanted])
     errors = found.tables.value(found.cell_of_spots[wanted], spots.x[wanted], spots.y[wanted])
     kinks = find_kinks_at(frame.slice, frame.window, places)
@@ -223,49 +222,98 @@ def _spot_points(found: Found, wanted: Indices) -> list[StationaryPoint]:
             kind = "minimum"
         elif rounds.everywhere[spot]:
             kind = "maximum"
-        smooth = bool(residual[k] >= 0.0) and not outer[spot]
-        result.append(
-            StationaryPoint(
-                u,
-                v,
-                float(errors[k]),
-                kind,
-                "vertex" if spots.on[spot] == NODE else "edge",
-                smooth=smooth,
-                index=int(rounds.index[spot]),
-                residual=float(residual[k]) if smooth else None,
-                on_border=bool(outer[spot]),
-                kinks=kinks[k],
-            )
+        smooth = residual[k] is not None and not outer[spot]
+        point = StationaryPoint(
+            u,
+            v,
+            float(errors[k]),
+            kind,
+            "vertex" if spots.on[spot] == NODE else "edge",
+            smooth=smooth,
+            index=int(rounds.index[spot]),
+            residual=residual[k] if smooth else None,
+            on_border=bool(outer[spot]),
+            kinks=kinks[k],
         )
+        result.append(_with_bends(found, spot, cells[k], point) if smooth else point)
     return result
 
 
-def _residuals(found: Found, wanted: Indices) -> Array:
-    """The largest slope round each of some spots where it is 0 in all cells there, else -1."""
+def _cells_round(found: Found, spot: int) -> Indices:
+    """The cells that a spot lies on the border of."""
     spots, cells = found.spots, found.cells
-    result = np.zeros(len(wanted))
     chains, nodes = cells.chains, cells.nodes
-    for k, spot in enumerate(wanted.tolist()):
-        number = spots.number[spot]
-        if spots.on[spot] == CHAIN:
-            beside = [chains.below[number], chains.above[number]]
-        elif spots.on[spot] == GAP:
-            beside = list(found.gaps.cell[:, number])
-        else:
-            at = [np.arange(nodes.first[s, number], nodes.last[s, number]) for s in (0, 1)]
-            chain = cells.chain_of[np.concatenate(at)]
-            beside = [*chains.below[chain], *chains.above[chain]]
-            own = (cells.gaps.lower == number) | (cells.gaps.lower == number - 1)
-            own &= nodes.bound[cells.gaps.lower] == nodes.bound[number]
-            patch = cells.gaps.patch[:, own]
-            beside += list(cells.cell[patch[patch >= 0]])
-        cell = np.unique([c for c in beside if c >= 0]).astype(np.intp)
-        x, y = np.full(len(cell), spots.x[spot]), np.full(len(cell), spots.y[spot])
-        gradient, size = found.tables.gradient(cell, x, y)
-        level = (np.abs(gradient) <= SMOOTH * size).all()
-        result[k] = np.abs(gradient).max(initial=0.0) if level else -1.0
-    return result
+    number = spots.number[spot]
+    if spots.on[spot] == CHAIN:
+        beside = [chains.below[number], chains.above[number]]
+    elif spots.on[spot] == GAP:
+        beside = list(found.gaps.cell[:, number])
+    else:
+        at = [np.arange(nodes.first[s, number], nodes.last[s, number]) for s in (0, 1)]
+        chain = cells.chain_of[np.concatenate(at)]
+        beside = [*chains.below[chain], *chains.above[chain]]
+        own = (cells.gaps.lower == number) | (cells.gaps.lower == number - 1)
+        own &= nodes.bound[cells.gaps.lower] == nodes.bound[number]
+        patch = cells.gaps.patch[:, own]
+        beside += list(cells.cell[patch[patch >= 0]])
+    return np.unique([c for c in beside if c >= 0]).astype(np.intp)
+
+
+def _tables_at(found: Found, spot: int, cells: Indices) -> tuple[Array, Array]:
+    """The tables of cells around a spot, with the sizes of their terms: (k, 3, 3) each."""
+    x, y = np.full(len(cells), found.spots.x[spot]), np.full(len(cells), found.spots.y[spot])
+    return found.tables.shifted(cells, x, y)
+
+
+def _residual(found: Found, spot: int, cells: Indices) -> float | None:
+    """The largest slope round a spot where it is 0 in all of its cells, else None."""
+    table, size = _tables_at(found, spot, cells)
+    slopes = np.abs([table[:, 1, 0], table[:, 0, 1]])
+    # What the slopes are sums of, and what they become as far away as the spot may be misplaced.
+    most = np.array([size[:, 1, 0], size[:, 0, 1]])
+    bends = np.abs([[2.0 * table[:, 2, 0], table[:, 1, 1]], [table[:, 1, 1], 2.0 * table[:, 0, 2]]])
+    most += np.einsum("ijk,j->ik", bends, found.spots.scale[spot])
+    level = slopes <= SMOOTH * most
+    return float(slopes.max(initial=0.0)) if level.all() else None
+
+
+def _with_bends(found: Found, spot: int, cells: Indices, point: StationaryPoint) -> StationaryPoint:
+    """A smooth point on an edge or vertex with its Hessian, where there is one, and downhill line.
+
+    There is one where the kinks there cancel, as those of relu(s) - relu(-s) do.
+    """
+    table, size = _tables_at(found, spot, cells)
+    bends = [(2, 0), (1, 1), (0, 2)]
+    spread = [np.ptp(table[:, i, j]) <= SMOOTH * size[:, i, j].max() for i, j in bends]
+    saddle = point.kind == "saddle"
+    if not all(spread):
+        return replace(point, downhill=_line_down(found, point) if saddle else None)
+    (xx, xy, yy) = (table[0, i, j] for i, j in bends)
+    hessian = found.cells.frame.swap_hessians(np.array([[2.0 * xx, xy], [xy, 2.0 * yy]]))
+    (smaller, larger), vectors = np.linalg.eigh(hessian)
+    return replace(
+        point,
+        eigenvalues=(float(smaller), float(larger)),
+        downhill=line_along(vectors[:, 0]) if saddle else None,
+    )
+
+
+def _line_down(found: Found, point: StationaryPoint) -> tuple[float, float] | None:
+    """The line in which E bends down most both ways, to half a degree; None where there is none.
+
+    The Hessians are those of the cells on either side of the point.
+    """
+    frame = found.cells.frame
+    angle = np.arange(0.0, np.pi, np.pi / 360.0)
+    line = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    bends = []
+    for way in (1.0, -1.0):
+        at = np.array([point.u, point.v]) + way * RING * min(frame.extent) * line
+        hessian = differentiate(frame.slice, at[:, 0], at[:, 1]).hessian
+        bends.append(np.einsum("ki,kij,kj->k", line, hessian, line))
+    highest = np.maximum(*bends)
+    k = int(highest.argmin())
+    return line_along(line[k]) if highest[k] < 0.0 else None
 
 
 def _inner_points(found: Found) -> list[StationaryPoint]:

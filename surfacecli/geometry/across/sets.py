@@ -77,14 +77,17 @@ class Group:
 
 
 def find_groups(found: Found) -> list[Group]:
-    """The stationary sets, each with all of its strata."""
+    """The stationary sets, each with all of its strata.
+
+    A level piece that E crosses downhill belongs to none: no point of it is stationary.
+    """
     counts = [len(found.spots.x), len(found.pieces.on), len(found.courses), len(found.cells)]
     begin = np.cumsum([0, *counts])
-    links = [*_piece_links(found, begin), *_course_links(found, begin), *_cell_links(found, begin)]
+    links = [_piece_links(found, begin), *_course_links(found, begin), *_cell_links(found, begin)]
     joined = np.concatenate([np.zeros((0, 2), dtype=np.intp), *links])
-    own = [begin[1] + np.arange(counts[1]), begin[2] + np.arange(counts[2])]
-    own.append(begin[3] + np.flatnonzero(found.inside.level))
-    alone = np.concatenate(own)
+    alone = np.concatenate(
+        [begin[2] + np.arange(counts[2]), begin[3] + np.flatnonzero(found.inside.level)]
+    )
     joined = np.concatenate([joined, np.stack([alone, alone], axis=1)])
     if not len(joined):
         return []
@@ -98,25 +101,11 @@ def find_groups(found: Found) -> list[Group]:
     ]
 
 
-def _piece_links(found: Found, begin: Indices) -> list[Indices]:
-    """Level pieces with the nodes at the ends of their edges, and with the cuts between."""
-    spots, pieces, cells = found.spots, found.pieces, found.cells
-    at_nodes = np.flatnonzero(spots.on == NODE)
-    spot_of = np.zeros(len(cells.nodes.bound), dtype=np.intp)
-    spot_of[spots.number[at_nodes]] = at_nodes
-    links = []
-    lower = cells.gaps.lower[found.gaps.edge]
-    for on, ends in ((CHAIN, cells.chains.ends), (GAP, np.stack([lower, lower + 1], axis=1))):
-        own = np.flatnonzero(pieces.on == on)
-        for k in (0, 1):
-            links.append(np.stack([begin[1] + own, spot_of[ends[pieces.number[own], k]]], axis=1))
-        # All pieces of an edge hang together by its cuts: each with the first of the edge.
-        first = np.full(len(ends), -1)
-        first[pieces.number[own][::-1]] = own[::-1]
-        links.append(np.stack([begin[1] + own, begin[1] + first[pieces.number[own]]], axis=1))
-        cut = np.flatnonzero((spots.on == on) & spots.level)
-        links.append(np.stack([cut, begin[1] + first[spots.number[cut]]], axis=1))
-    return links
+def _piece_links(found: Found, begin: Indices) -> Indices:
+    """Level pieces with the spots at their ends."""
+    own = np.flatnonzero(~found.pieces.crossed)
+    ends = found.pieces.ends[own].ravel()
+    return np.stack([begin[1] + np.repeat(own, 2), ends], axis=1)
 
 
 def _course_links(found: Found, begin: Indices) -> list[Indices]:
@@ -139,15 +128,13 @@ def _course_links(found: Found, begin: Indices) -> list[Indices]:
 
 
 def _piece_at(found: Found, place: Array, extent: Array) -> int:
-    """A level piece of the gap that a place lies on, or -1."""
-    nodes, lower = found.cells.nodes, found.cells.gaps.lower[found.gaps.edge]
-    ends = nodes.place[lower], nodes.place[lower + 1]
-    on = np.abs(ends[0][:, 0] - place[0]) < AT_SPOT * extent[0]
-    on &= (ends[0][:, 1] <= place[1]) & (place[1] <= ends[1][:, 1]) & found.gaps.constant
-    own = np.flatnonzero(
-        (found.pieces.on == GAP) & np.isin(found.pieces.number, np.flatnonzero(on))
-    )
-    return int(own[0]) if len(own) else -1
+    """A stationary level piece of a gap that a place lies on, or -1."""
+    spots, pieces = found.spots, found.pieces
+    low, high = pieces.ends.T
+    on = (pieces.on == GAP) & ~pieces.crossed
+    on &= np.abs(spots.x[low] - place[0]) < AT_SPOT * extent[0]
+    on &= (spots.y[low] <= place[1]) & (place[1] <= spots.y[high])
+    return int(on.argmax()) if on.any() else -1
 
 
 def _cell_links(found: Found, begin: Indices) -> list[Indices]:
@@ -161,14 +148,6 @@ def _cell_links(found: Found, begin: Indices) -> list[Indices]:
             level = (beside >= 0) & found.inside.level[beside]
             links.append(np.stack([begin[1] + own[level], begin[3] + beside[level]], axis=1))
     return links
-
-
-def is_regular(found: Found, group: Group) -> bool:
-    """Whether E only passes through a group: level edges inside that it crosses downhill."""
-    if len(group.courses) or len(group.cells) or _on_border(found, group.pieces).any():
-        return False
-    level = found.spots.rounds.index[group.spots]
-    return bool(found.pieces.crossed[group.pieces].all() and not level.any())
 
 
 def read_group(found: Found, group: Group) -> StationaryPoint:
@@ -231,31 +210,35 @@ def _on_border(found: Found, pieces: Indices) -> NDArray[np.bool_]:
     return result
 
 
-def _level_edges(found: Found, group: Group) -> tuple[Indices, Indices]:
-    """The chains and the edge gaps of a group, those between two of its level cells left out."""
+def _is_amid(found: Found, group: Group) -> NDArray[np.bool_]:
+    """Which level pieces of a group lie between two of its level cells."""
     number, on = found.pieces.number[group.pieces], found.pieces.on[group.pieces]
-    chain, gap = np.unique(number[on == CHAIN]), np.unique(number[on == GAP])
-    chains = found.cells.chains
-    between = np.isin(chains.below[chain], group.cells) & np.isin(chains.above[chain], group.cells)
-    amid = np.isin(found.gaps.cell[:, gap], group.cells).all(axis=0)
-    return chain[~between], gap[~amid]
+    chains, result = found.cells.chains, np.zeros(len(group.pieces), dtype=np.bool_)
+    sides = {CHAIN: np.stack([chains.below, chains.above]), GAP: found.gaps.cell}
+    for kind, cell in sides.items():
+        own = on == kind
+        result[own] = np.isin(cell[:, number[own]], group.cells).all(axis=0)
+    return result
 
 
 def _lines(found: Found, group: Group) -> list[Array]:
     """The set as lines (n, 2) of places (x, y)."""
-    cells, lines = found.cells, []
-    chain, gap = _level_edges(found, group)
-    for c in chain:
-        curve = cells.chains.curve[c]
-        first, last = cells.nodes.place[cells.chains.ends[c], 0]
-        straight = curve[1] == 0 and curve[3] == 0
-        x = np.linspace(first, last, 2 if straight else SEGMENTS + 1)
-        lines.append(np.stack([x, bent.heights(curve, x)], axis=1))
-    for g in gap:
-        lower = cells.gaps.lower[found.gaps.edge[g]]
-        lines.append(cells.nodes.place[[lower, lower + 1]])
+    rim = group.pieces[~_is_amid(found, group)]
+    lines = [_piece_line(found, piece) for piece in rim]
     lines += [_course_line(found, course) for course in group.courses]
     return lines
+
+
+def _piece_line(found: Found, piece: int) -> Array:
+    """A level piece as places along it."""
+    spots, ends = found.spots, found.pieces.ends[piece]
+    if found.pieces.on[piece] == GAP:
+        return np.stack([spots.x[ends], spots.y[ends]], axis=1)
+    curve = found.cells.chains.curve[found.pieces.number[piece]]
+    straight = curve[1] == 0 and curve[3] == 0
+    first, last = spots.x[ends]
+    x = np.linspace(first, last, 2 if straight else SEGMENTS + 1)
+    return np.stack([x, bent.heights(curve, x)], axis=1)
 
 
 def _course_line(found: Found, course: int) -> Array:
@@ -298,17 +281,11 @@ def _middle(found: Found, group: Group) -> tuple[tuple[float, float], int]:
         x, y = lines[k][len(lines[k]) // 2] if len(lines[k]) > 2 else lines[k].mean(axis=0)
         return (float(x), float(y)), cell
     places, owners = [], []
-    for number, on in zip(
-        found.pieces.number[group.pieces], found.pieces.on[group.pieces], strict=True
-    ):
-        if on == CHAIN:
-            x = cells.nodes.place[cells.chains.ends[number], 0].mean()
-            places.append((x, float(bent.heights(cells.chains.curve[number], x))))
-            owners.append(found.chains.cell[number])
-        else:
-            lower = cells.gaps.lower[found.gaps.edge[number]]
-            places.append(tuple(cells.nodes.place[[lower, lower + 1]].mean(axis=0)))
-            owners.append(found.gaps.cell[:, number].max())
+    for piece in group.pieces:
+        line, number = _piece_line(found, piece), found.pieces.number[piece]
+        places.append(line[len(line) // 2] if len(line) > 2 else line.mean(axis=0))
+        on_chain = found.pieces.on[piece] == CHAIN
+        owners.append(found.chains.cell[number] if on_chain else found.gaps.cell[:, number].max())
     at_spots = np.stack([found.spots.x, found.spots.y], axis=1)[group.spots]
     at = np.concatenate([np.array(places), at_spots])
     owners = [*owners, *found.cell_of_spots[group.spots]]

@@ -5,7 +5,7 @@ sign, and so is such a gap: on each piece of it the same sides fall.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +34,8 @@ class Spots:
     """Points x, y (P,) with what lies round them.
 
     on (P,): `NODE`, `CHAIN` or `GAP`, and `number` (P,) which node, chain or edge gap (as numbered
-    by `GapTurns`). beside (P, 2): for chains the cells below and above, for gaps on the left and on
-    the right, for nodes one on either side, -1 where there is none. level (P,): cuts of an edge
-    along which E is constant.
+    by `GapTurns`). level (P,): cuts of an edge along which E is constant. scale (P, 2): the lengths
+    along x and along y that places are as good as.
     """
 
     x: Array
@@ -44,6 +43,7 @@ class Spots:
     on: Indices
     number: Indices
     level: Flags
+    scale: Array
     rounds: Rounds
 
 
@@ -51,12 +51,14 @@ class Spots:
 class LevelPieces:
     """The pieces of constant edges: on `CHAIN` or `GAP`, and which.
 
-    falls (k,): how many sides fall; rises (k,): whether one rises; crossed (k,): one falls, the
-    other rises, neither with a slope of 0; kinked (k,): some side has a slope that is not 0.
+    ends (k, 2): the spots at which a piece begins and ends. falls (k,): how many sides fall;
+    rises (k,): whether one rises; crossed (k,): one falls, the other rises, neither with a slope of
+    0, so that no point of it is stationary; kinked (k,): some side has a slope that is not 0.
     """
 
     on: Indices
     number: Indices
+    ends: Indices
     falls: Indices
     rises: Flags
     crossed: Flags
@@ -66,6 +68,16 @@ class LevelPieces:
     def index(self) -> Indices:
         """Of a piece, an open segment: 1 less the sides that fall, and that times -1."""
         return np.asarray(self.falls - 1)
+
+    def with_ends(self, of_edge: Indices, cuts: Indices) -> "LevelPieces":
+        """The pieces with the spots at the ends of their edges (k, 2), and those at the cuts."""
+        at_cut = np.append(cuts, -1)[self.ends]
+        return replace(self, ends=np.where(self.ends >= 0, at_cut, of_edge))
+
+
+def _all_pieces(parts: list[LevelPieces]) -> LevelPieces:
+    names = [field.name for field in fields(LevelPieces)]
+    return LevelPieces(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def find_spots(
@@ -123,8 +135,14 @@ def find_spots(
     _round_gaps(sectors, gaps, ranges[3], gaps.dip_edge, 1.0)
     _round_gaps(sectors, gaps, ranges[4], gap_cuts[0], 0.0)
     rounds = go_round(sectors, tables, x, y, scale)
-    pieces = LevelPieces(*(np.concatenate(p) for p in zip(chain_pieces, gap_pieces, strict=True)))
-    return Spots(x, y, on, number, level, rounds), pieces
+    spot_of = np.full(len(cells.nodes.bound), -1)
+    spot_of[nodes] = ranges[0]
+    lower = cells.gaps.lower[gaps.edge[gap_pieces.number]]
+    pieces = [
+        chain_pieces.with_ends(spot_of[cells.chains.ends[chain_pieces.number]], ranges[2]),
+        gap_pieces.with_ends(spot_of[np.stack([lower, lower + 1], axis=1)], ranges[4]),
+    ]
+    return Spots(x, y, on, number, level, scale, rounds), _all_pieces(pieces)
 
 
 def _scales(
@@ -246,12 +264,9 @@ def _round_gaps(
     sectors.sector(spot, UP + 1, -1, gaps.cell[0, edge], vertical, vertical)
 
 
-Pieces = tuple[Indices, Indices, Flags, Flags, Flags]
-
-
 def _cut_chains(
     cells: AcrossCells, tables: Tables, turns: ChainTurns
-) -> tuple[tuple[Indices, Array], tuple[Indices, Indices, Indices, Flags, Flags, Flags]]:
+) -> tuple[tuple[Indices, Array], LevelPieces]:
     """Cuts of the constant chains (their numbers, and x), and the pieces between.
 
     On a curve the slope of E in y is (q1 d - 2 q2 n) / d, a cubic.
@@ -267,9 +282,9 @@ def _cut_chains(
         slope = slope_in_y(table, local, half, -1.0)
         terms = poly.size_within(slope_in_y(size, np.abs(local), half, 1.0))
         sides.append((slope, terms, table[:, 0, 2], size[:, 0, 2], cell >= 0))
-    which, t, pieces = _cut_level(sides)
+    which, t, pieces = _cut_level(sides, CHAIN)
     cuts = chain[which], middle[which] + half[which] * t
-    return cuts, (np.full(len(pieces[0]), CHAIN), chain[pieces[0]], *pieces[1:])
+    return cuts, replace(pieces, number=chain[pieces.number])
 
 
 def slope_in_y(table: Array, curve: Array, half: Array, minus: float) -> Array:
@@ -282,7 +297,7 @@ def slope_in_y(table: Array, curve: Array, half: Array, minus: float) -> Array:
 
 def _cut_gaps(
     cells: AcrossCells, tables: Tables, gaps: GapTurns
-) -> tuple[tuple[Indices, Array], tuple[Indices, Indices, Indices, Flags, Flags, Flags]]:
+) -> tuple[tuple[Indices, Array], LevelPieces]:
     """Cuts of the constant gaps (their numbers, and y), and the pieces between."""
     edge = np.flatnonzero(gaps.constant)
     lower = cells.gaps.lower[gaps.edge[edge]]
@@ -303,19 +318,19 @@ def _cut_gaps(
                 cell >= 0,
             )
         )
-    which, t, pieces = _cut_level(sides)
+    which, t, pieces = _cut_level(sides, GAP)
     cuts = edge[which], middle[which] + half[which] * t
-    return cuts, (np.full(len(pieces[0]), GAP), edge[pieces[0]], *pieces[1:])
+    return cuts, replace(pieces, number=edge[pieces.number])
 
 
 def _cut_level(
-    sides: list[tuple[Array, Array, Array, Array, Flags]],
-) -> tuple[Indices, Array, Pieces]:
+    sides: list[tuple[Array, Array, Array, Array, Flags]], on: int
+) -> tuple[Indices, Array, LevelPieces]:
     """Cut level edges where the slope into a side changes its sign.
 
     Of each side: the slope of E across the edge, towards larger y or x, as polynomials in t; the
     size of its terms; the second derivative and its size; whether there is a cell. Gives which
-    edges are cut, at which t, and of the pieces: the edge, and the last four of `LevelPieces`.
+    edges are cut, at which t, and the pieces, the cuts as their ends (-1 at those of the edge).
     """
     count = len(sides[0][1])
     t = [-np.ones((1, count)), np.ones((1, count))]
@@ -333,6 +348,8 @@ def _cut_level(
     at = np.sort(at, axis=0)
     row, which = np.nonzero(np.abs(at) < 1.0)
     cut_t = at[row, which]
+    cut = np.full(at.shape, -1)
+    cut[row, which] = np.arange(len(row))
     row, piece = np.nonzero(at[1:] > at[:-1])
     inner = 0.5 * (at[1:] + at[:-1])[row, piece]
     falls, rises = np.zeros(len(piece), dtype=np.intp), np.zeros(len(piece), dtype=np.bool_)
@@ -343,4 +360,7 @@ def _cut_level(
         rises |= (value > 0) | ((value == 0) & bends_up[piece])
         steep += value != 0
     crossed = (steep == 2) & (falls == 1)
-    return which, cut_t, (piece, falls, rises, crossed, steep > 0)
+    ends = np.stack([cut[row, piece], cut[row + 1, piece]], axis=1)
+    kinked = steep > 0
+    pieces = LevelPieces(np.full(len(piece), on), piece, ends, falls, rises, crossed, kinked)
+    return which, cut_t, pieces

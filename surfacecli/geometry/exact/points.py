@@ -95,7 +95,7 @@ def read_points(survey: Survey) -> tuple[list[StationaryPoint], list[StationaryP
     if groups:
         in_set[np.concatenate(groups)] = True
         reader = SetReader(survey, groups)
-        sets = [reader.read(group) for group in groups if not reader.is_regular(group)]
+        sets = [reader.read(group) for group in groups]
         # On the border a shoulder is a regular set.
         single += [p for p in sets if not (p.on_border and p.kind == "shoulder")]
     everywhere: Flags = np.equal(strata.falling, strata.degree)

@@ -15,11 +15,14 @@ Segments = tuple[tuple[tuple[float, float], tuple[float, float]], ...]
 
 
 def find_groups(survey: Survey) -> list[Indices]:
-    """The sets of strata that touch; strata are numbered on: vertices, edges, faces."""
+    """The sets of strata that touch; strata are numbered on: vertices, edges, faces.
+
+    A kink that is level by chance of the slice, which E crosses downhill, belongs to none.
+    """
     strata, plane = survey.strata, survey.plane
     edges0 = len(plane.place)
     faces0 = edges0 + len(plane.label)
-    constant = np.flatnonzero(strata.constant)
+    constant = np.flatnonzero(strata.constant & ~survey.crossed_edge)
     links = [np.stack([edges0 + constant, plane.ends[constant, k]], 1) for k in (0, 1)]
     half = np.flatnonzero(plane.face >= 0)
     face, edge = plane.face[half], half // 2
@@ -58,25 +61,6 @@ class SetReader:
         valleys = every[every >= self._faces0] - self._faces0
         valleys = valleys[survey.valley_face[valleys]]
         self._round = Lookup(self._plane.face, valleys)
-
-    def is_regular(self, group: Indices) -> bool:
-        """Whether E only passes through a group: level kinks that it crosses downhill.
-
-        On one side of every edge E falls, on the other it rises, with slopes that are not 0; and
-        the ends are regular too. Such a kink is level by chance of the slice, not stationary.
-        """
-        strata, plane = self._strata, self._plane
-        vertices = group[group < self._edges0]
-        edges = group[(group >= self._edges0) & (group < self._faces0)] - self._edges0
-        if (group >= self._faces0).any() or not strata.constant[edges].all():
-            return False
-        if self._survey.outer_edge[edges].any():
-            return False  # where E falls into the window from a level border, that is a maximum
-        sides = self._sides(edges)
-        _, size = self._survey.errors.gradient(plane.face[sides], plane.place[plane.origin[sides]])
-        steep = np.abs(strata.side_slopes[sides]) > SMOOTH * size
-        crossed = self._survey.edge_index[edges] == 0
-        return bool(steep.all() and crossed.all() and (strata.vertex_index[vertices] == 0).all())
 
     def read(self, group: Indices) -> StationaryPoint:
         """The stationary point that stands for a group."""

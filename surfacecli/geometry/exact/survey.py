@@ -24,7 +24,9 @@ class Survey:
     """Cells, E and strata with what follows: which faces are level, E at vertices and dips, ...
 
     edge_index (E,): 1 less the sides that fall. face_at (V,), left (E,): a face to compute E from.
-    outer_vertex (V,), outer_edge (E,): on the window's border. level_face (F,): E is constant.
+    outer_vertex (V,), outer_edge (E,): on the window's border. crossed_edge (E,): E is constant
+    along it, falls on one side and rises on the other, with slopes that are not 0, so that no point
+    of the edge is stationary. level_face (F,): E is constant.
     valley_face (F,): a valley runs through. bowls: the faces with a lowest point inside, `bottom`.
     """
 
@@ -49,6 +51,8 @@ class Survey:
         sides = np.bincount(plane.face[beside], minlength=len(cells))
         self.level_face = (strata.inside == 1) & (kept == sides)
         self.valley_face = strata.inside == -1
+        self.crossed_edge: Flags = strata.constant & (self.edge_index == 0) & ~self.outer_edge
+        self.crossed_edge[self.crossed_edge] = self._steep(np.flatnonzero(self.crossed_edge))
         self.bowls = np.flatnonzero((strata.inside == 1) & ~self.level_face)
         self.bottom: Lowest = lowest_points(cells, errors, self.bowls)
         self.bottom_error = errors.value(self.bowls, self.bottom.places)
@@ -59,6 +63,13 @@ class Survey:
         steepest = np.abs(gradient).max(axis=1)
         smooth = bool((steepest <= SMOOTH * size).all())
         return smooth, float(steepest.max()) if smooth else None
+
+    def _steep(self, edges: Indices) -> Flags:
+        """Whether E has slopes that are not 0 on both sides of constant edges (k,)."""
+        sides, plane = np.stack([2 * edges, 2 * edges + 1], axis=1).ravel(), self.plane
+        _, size = self.errors.gradient(plane.face[sides], plane.place[plane.origin[sides]])
+        steep = np.abs(self.strata.side_slopes[sides]) > SMOOTH * size
+        return np.asarray(steep.reshape(-1, 2).all(axis=1))
 
     def dip_numbers(self, edges: Indices) -> Indices:
         """The numbers of the dips on edges that have one."""

@@ -73,6 +73,18 @@ def test_no_point_of_a_set_is_regular(sweep: list[AcrossExact], small: list[Acro
             assert crossed_segments(exact.cells.frame.slice, WINDOW, point) == 0
 
 
+@pytest.mark.parametrize("seed", [50, 3, 11, 22])
+def test_a_side_of_the_window_through_a_smooth_point(seed: int) -> None:
+    """Whether the point counts as inside, and whether E falls from the side there, agree."""
+    slice = random_across_slice(seed)
+    for point in examine_across(slice, WINDOW).points:
+        if point.support == "cell":
+            for low, high in ((point.v, WINDOW.v1), (WINDOW.v0, point.v)):
+                check_audit(examine_across(slice, dataclasses.replace(WINDOW, v0=low, v1=high)))
+            for low, high in ((point.u, WINDOW.u1), (WINDOW.u0, point.u)):
+                check_audit(examine_across(slice, dataclasses.replace(WINDOW, u0=low, u1=high)))
+
+
 @pytest.mark.slow
 def test_the_audit_of_a_thousand_nets() -> None:
     for seed in range(SWEEP, 1000):

@@ -43,7 +43,8 @@ STEPS, SETTLED, SAME_PLACE = 8, 1e-9, 1e-5
 class Interiors:
     """What the cells hold inside.
 
-    cell, x, y, index (k,): stationary points. level (F,): E is the same all over a cell.
+    cell, x, y, index (k,): stationary points. outside (o, 2): where the gradient of a cell's table
+    is 0 on its border or beyond. level (F,): E is the same all over a cell.
     curved (j,): cells with a valley along y = -q1 / (2 q2). upright_cell, upright_x (i,): with one
     along a line x = const.
     """
@@ -52,6 +53,7 @@ class Interiors:
     x: Array
     y: Array
     index: Indices
+    outside: Array
     level: Flags
     curved: Indices
     upright_cell: Indices
@@ -97,6 +99,7 @@ def find_interiors(cells: AcrossCells, tables: Tables) -> Interiors:
     index = np.concatenate([index, np.full(len(saddle), -1)])
     x, y = _polish(cells, tables, cell, x, y)
     inside = _inside(cells, cell, x, y)
+    outside = np.stack([x, y], axis=1)[~inside]
     cell, x, y, index = cell[inside], x[inside], y[inside], index[inside]
     valley, valley_t = lines[1]
     bottom = flat & ~still
@@ -109,6 +112,7 @@ def find_interiors(cells: AcrossCells, tables: Tables) -> Interiors:
         x,
         y,
         index,
+        outside,
         flat & still,
         np.flatnonzero(curved),
         upright,

@@ -106,8 +106,8 @@ def _is_whole(points: list[StationaryPoint], audit: Audit) -> bool:
 def _find(cells: AcrossCells) -> Found:
     tables = make_tables(cells.frame, cells.slabs.inner_points()[cells.largest])
     chains, gaps = find_chain_turns(cells, tables), find_gap_turns(cells, tables)
-    spots, pieces = find_spots(cells, tables, chains, gaps)
     inside = find_interiors(cells, tables)
+    spots, pieces = find_spots(cells, tables, chains, gaps, inside.outside)
     courses = find_courses(cells, tables, inside)
     return Found(cells, tables, chains, gaps, spots, pieces, inside, courses)
 

@@ -14,7 +14,7 @@ from surfacecli.geometry.across import curves as bent
 from surfacecli.geometry.across import polynomials as poly
 from surfacecli.geometry.across.cells import AcrossCells
 from surfacecli.geometry.across.edges import LEVEL, ChainTurns, GapTurns
-from surfacecli.geometry.across.germs import UP, Rounds, Sectors, go_round, vertical_signs
+from surfacecli.geometry.across.germs import PLACE, UP, Rounds, Sectors, go_round, vertical_signs
 from surfacecli.geometry.across.ragged import spread
 from surfacecli.geometry.across.tables import Tables
 from surfacecli.network.transfers import Array
@@ -24,6 +24,10 @@ Flags = NDArray[np.bool_]
 
 #: Cuts of an edge nearer to each other than this, in halves of the edge, are one.
 SAME = 1e-9
+
+#: A place of gradient 0 is on the edge of a spot if it is this near across the edge, in windows,
+#: and no farther than that along it, in panels.
+ON_EDGE, NEAR = 2e-11, 1e-6
 
 #: What a spot lies on.
 NODE, CHAIN, GAP = 0, 1, 2
@@ -81,9 +85,12 @@ def _all_pieces(parts: list[LevelPieces]) -> LevelPieces:
 
 
 def find_spots(
-    cells: AcrossCells, tables: Tables, chains: ChainTurns, gaps: GapTurns
+    cells: AcrossCells, tables: Tables, chains: ChainTurns, gaps: GapTurns, outside: Array
 ) -> tuple[Spots, LevelPieces]:
-    """All points on edges at which E may be stationary, with the arcs in which it falls."""
+    """All points on edges at which E may be stationary, with the arcs in which it falls.
+
+    `outside` (o, 2): where the gradient of a cell's table is 0, but not inside the cell.
+    """
     chain_cuts, chain_pieces = _cut_chains(cells, tables, chains)
     gap_cuts, gap_pieces = _cut_gaps(cells, tables, gaps)
     nodes = np.flatnonzero(~cells.nodes.alone)
@@ -126,6 +133,7 @@ def find_spots(
     bounds = np.cumsum([0] + [len(part[1]) for part in parts])
     ranges = [np.arange(a, b) for a, b in itertools.pairwise(bounds)]
     scale = _scales(cells, gaps, x, y, on, number)
+    _blur_at(outside, x, y, scale, np.array(cells.frame.extent))
     _round_nodes(sectors, cells, tables, chains, gaps, nodes, x, y, scale)
     signs = np.where(chains.dip, 1.0, -1.0)
     _round_chains(sectors, cells, tables, ranges[1], chains.chain, signs, x, y, scale)
@@ -158,6 +166,23 @@ def _scales(
     upwards[on == NODE] = beside[number[on == NODE]]
     upwards[on == GAP] = length[gaps.edge[number[on == GAP]]]
     return np.stack([slabs.panel_at(x), np.maximum(upwards, np.abs(y))], axis=1)
+
+
+def _blur_at(outside: Array, x: Array, y: Array, scale: Array, extent: Array) -> None:
+    """Spots are as good as their distance from a gradient of 0 on the very same edge; in place.
+
+    Such a place counts as on the edge, not inside the cell: so the slope into it is 0.
+    """
+    known = np.isfinite(outside).all(axis=1)
+    order = np.argsort(outside[known, 0])
+    near = outside[known][order]
+    first = np.searchsorted(near[:, 0], x - NEAR * extent[0])
+    last = np.searchsorted(near[:, 0], x + NEAR * extent[0])
+    spot, place = spread(last - first)
+    apart = np.abs(np.stack([x, y], axis=1)[spot] - near[first[spot] + place])
+    beside = (apart <= NEAR * np.minimum(scale[spot], extent)).all(axis=1)
+    beside &= (apart <= ON_EDGE * extent).any(axis=1)
+    np.maximum.at(scale, spot[beside], 2.0 * apart[beside] / PLACE)
 
 
 def _round_nodes(

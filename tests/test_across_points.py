@@ -105,7 +105,7 @@ def zeroed(seed: int) -> Slice:
 
 
 @pytest.mark.parametrize(
-    "seed", [80017, 80036, 96015, 96061, 96088, 96123, 90014, 90021, 90032, 220017]
+    "seed", [80017, 80036, 80075, 96015, 96061, 96088, 96123, 90014, 90021, 90032, 220017]
 )
 def test_what_lies_at_zero_is_a_minimum(seed: int) -> None:
     """E is nowhere below 0. Each of these nets once had a saddle or a shoulder there."""

@@ -40,6 +40,16 @@ def rise(curves: Array, x: Array, step: Array) -> Array:
         return np.asarray(step * (n0 * d1 - n1 * d0) / ((d0 + d1 * x) * (d0 + d1 * (x + step))))
 
 
+def rise_error(curves: Array, x: Array) -> Array:
+    """How many times the rounding of its coefficients `rise` has lost where they cancel."""
+    n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
+    one, other, d = n0 * d1, n1 * d0, d0 + d1 * x
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = (np.abs(one) + np.abs(other)) / np.abs(one - other)
+        result += 2.0 * (np.abs(d0) + np.abs(d1 * x)) / np.abs(d)
+    return np.asarray(np.where(one == other, 0.0, result))
+
+
 def from_place(curves: Array, x: Array) -> Array:
     """Curves (..., 4) with x counted from x (...)."""
     moved = np.array(curves)

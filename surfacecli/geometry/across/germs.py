@@ -165,7 +165,8 @@ def _along_chord(
     upright = np.isnan(curves[:, :, 0])
     into = a[:, 1:2] + 2.0 * a[:, 2:] * ends
     into_terms = np.abs(a[:, 1:2]) + 2.0 * np.abs(a[:, 2:] * ends)
-    into = np.where(np.abs(into) <= ZERO * into_terms, 0.0, into) * [1.0, -1.0]
+    none = ZERO + bent.ROUNDING * bent.rise_error(curves, x[:, None])
+    into = np.where(np.abs(into) <= none * into_terms, 0.0, into) * [1.0, -1.0]
     # Beside a level curve: the way E goes into the sector, convex where it is flat at first.
     beside = np.where(into != 0, np.sign(into), np.sign(a[:, 2:]))
     end = np.where(upright, _beside_upright(table, side), beside)

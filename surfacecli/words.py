@@ -7,7 +7,7 @@ from surfacecli.geometry.completeness import SampledAudit
 from surfacecli.geometry.stationary import StationaryPoint
 
 _PLURALS = {"minimum": "minima", "maximum": "maxima", "saddle": "saddles", "shoulder": "shoulders"}
-_SETS = {"valley": "valleys", "plateau": "plateaus"}
+_SETS = {"valley": "valleys", "ridge": "ridges", "plateau": "plateaus"}
 
 
 def sampled_audit_words(audit: SampledAudit) -> str:

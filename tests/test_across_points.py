@@ -487,7 +487,7 @@ def test_the_post_has_a_ridge_and_a_valley() -> None:
     exact = examine_across(load_preset("post").slices["E12"], Window())
     check_audit(exact)
     valley, ridge = exact.points
-    assert ridge.describe() == "valley (maximum)"
+    assert (ridge.describe(), ridge.support) == ("ridge (maximum)", "valley")
     assert (ridge.u, ridge.v) == pytest.approx((0.0, 0.0), abs=1e-12)
     segments = {tuple(np.sign(np.round(s, 9)).ravel().tolist()) for s in np.array(ridge.outline)}
     assert len(segments) == 4  # along u = 0 and v = 0, from the origin to all four sides

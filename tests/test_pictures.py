@@ -80,5 +80,6 @@ def test_words(result: Result) -> None:
     assert plural("smooth minimum", 1) == "1 smooth minimum"
     assert plural("kinked maximum", 3) == "3 kinked maxima"
     assert plural("valley (saddle)", 2) == "2 valleys (saddle)"
+    assert plural("ridge (maximum)", 2) == "2 ridges (maximum)"
     assert count_words(result.verdict.points).startswith("1 kinked maximum, ")
     assert count_words([]) == ""

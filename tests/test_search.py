@@ -531,7 +531,7 @@ def test_no_saddles_on_kinks_that_lie_on_one_another() -> None:
     objective = Objective(network, data, LOSSES["squared"])
     slice = make_slice("mixed", objective, layers, layers, "weights", 2, kind)
     found = found_in(slice, Window(-1.5, 2, -1, 1.25), (61, 61))
-    (ridge,) = (p for p in found.points if p.describe() == "valley (maximum)")
+    (ridge,) = (p for p in found.points if p.describe() == "ridge (maximum)")
     assert not [
         p
         for p in found.points

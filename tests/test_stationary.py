@@ -72,10 +72,12 @@ def test_words():
         "smooth saddle": point(kind="saddle", support="cell", smooth=True),
         "plateau (maximum)": point(kind="maximum", support="plateau", smooth=True),
         "valley (minimum)": point(kind="minimum", support="valley", smooth=False),
+        "valley (saddle)": point(kind="saddle", support="valley", smooth=False),
+        "ridge (maximum)": point(kind="maximum", support="valley", smooth=False),
         "maximum on the border": point(
             kind="maximum", support="edge", smooth=False, on_border=True
         ),
     }
     for expected, described in words.items():
         assert described.describe() == expected
-    assert [p.is_set for p in words.values()] == [False, False, True, True, False]
+    assert [p.is_set for p in words.values()] == [False, False, True, True, True, True, False]

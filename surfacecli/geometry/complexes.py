@@ -124,7 +124,8 @@ FIELDS: Mapping[str, str] = {
     "point_place": "(P, 2) u and v of each stationary point, those on the border last",
     "point_error": "(P,) E there",
     "point_kind": "(P,) minimum, maximum, saddle or shoulder",
-    "point_support": "(P,) cell, edge, vertex, valley or plateau",
+    "point_support": "(P,) cell, edge, vertex, valley (also of a ridge, a curve of maxima) or "
+    "plateau",
     "point_smooth": "(P,) whether E has a gradient there",
     "point_index": "(P,) its index; all indices of a complete result sum to 1",
     "point_on_border": "(P,) whether it lies on the border of the window",

@@ -20,14 +20,16 @@ class StationaryPoint:
 
     `u`, `v`, `error`: where, and E there; of a set, a point of it. `support`: `cell` where E is a
     polynomial (or smooth) around the point, `edge` and `vertex` on one kink or several, `valley`
-    and `plateau` for a curve and a region of constant E. `smooth`: whether E has a gradient there
-    (it may on an edge or a vertex too, where only its Hessian jumps).
+    and `plateau` for a curve and a region of constant E; a curve of maxima is supported by a
+    `valley` too, and called a ridge. `smooth`: whether E has a gradient there (it may on an edge or
+    a vertex too, where only its Hessian jumps).
     `residual`: the norm of the gradient, None on a kink. `eigenvalues`: of the 2x2 Hessian,
     smallest first, None where there is no one Hessian. `extent`: u0, u1, v0, v1 of a set's bounding
     box. `on_border`: on the border of the window, and a minimum or maximum of what lies inside it.
     `kinks`: (layer, unit, data point), each from 1, of what makes the kink, where that is known.
     `downhill`: of a smooth saddle, the unit vector (there and back) in which E bends down most.
-    `area` of a plateau; `outline` of a set: segments, a plateau's rim or a valley's course.
+    `area` of a plateau; `outline` of a set: segments, a plateau's rim, the course of a valley or
+    of a ridge.
     """
 
     u: float
@@ -61,12 +63,17 @@ class StationaryPoint:
         """A saddle at which E has a gradient: in a cell, or on kinks that cancel or are level."""
         return self.kind == "saddle" and self.smooth and not (self.is_set or self.on_border)
 
+    @property
+    def is_ridge(self) -> bool:
+        """A curve of maxima: what is a valley where E is lowest."""
+        return self.support == "valley" and self.kind == "maximum"
+
     def describe(self) -> str:
-        """'kinked maximum', 'smooth saddle', 'plateau (maximum)': for tables and legends."""
+        """'kinked maximum', 'ridge (maximum)', 'plateau (saddle)': for tables and legends."""
         if self.on_border:
             return f"{self.kind} on the border"
         if self.is_set:
-            return f"{self.support} ({self.kind})"
+            return f"{'ridge' if self.is_ridge else self.support} ({self.kind})"
         return f"{'smooth' if self.smooth else 'kinked'} {self.kind}"
 
 

@@ -31,8 +31,9 @@ from surfacecli.figures import (
 from surfacecli.figures.box import Box, Look, View, number_axes
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import fit_lines, text_width
-from surfacecli.figures.marks import HALF_BAR, RAISED, RIM, is_visible, legend_entries, mark_size
+from surfacecli.figures.marks import HALF_BAR, RAISED, RIM, legend_entries, mark_size
 from surfacecli.figures.shading import shade
+from surfacecli.figures.sight import is_visible
 from surfacecli.figures.surface3d import FACETS, choose_box, contour_lines
 from surfacecli.figures.ticks import log_ticks, round_ticks, thin_ticks, write_numbers
 from surfacecli.geometry.claim import give_verdict

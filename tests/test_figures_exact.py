@@ -11,22 +11,34 @@ from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.text import Text
+from mpl_toolkits.mplot3d.art3d import Line3DCollection
 from oracles import forward_by_loops, make_objective, make_slice_by_hand, slice_error_by_loops
 
 from surfacecli.figures import Picture, draw_panel, draw_surface, encode_figure, make_picture
 from surfacecli.figures import kinks as kinks_module
 from surfacecli.figures.cellmap import CellMap, hessian_ranks
 from surfacecli.figures.cells import RANKS
-from surfacecli.figures.kinks import LAYERS, LIMIT, MOST, colour_of_layer
+from surfacecli.figures.kinks import (
+    LAYERS,
+    LIMIT,
+    MOST,
+    KinkLines,
+    colour_of_layer,
+    layers_in_sight,
+)
+from surfacecli.figures.sets import kinks_in_sight
 from surfacecli.figures.theme import ALARM, BLUE, INK, SHAPES, VERMILLION
 from surfacecli.geometry.claim import give_exact_verdict, give_verdict
 from surfacecli.geometry.exact.points import Audit
 from surfacecli.geometry.grids import sample_grid
 from surfacecli.geometry.slices import Slice, Window, make_slice
+from surfacecli.geometry.stationary import StationaryPoint
 from surfacecli.network.data import Data, Objective, random_data
 from surfacecli.network.losses import LOSSES
 from surfacecli.network.model import Network, random_network
 from surfacecli.network.transfers import TRANSFERS
+from surfacecli.pictures import picture_of
+from surfacecli.study import make_study
 
 #: Not square, not centred: a transpose shows.
 WINDOW = Window(-1.0, 2.0, -0.5, 1.0)
@@ -65,9 +77,19 @@ def plane_of(figure: Figure) -> Axes:
 
 
 def lines_of(figure: Figure, gid: str) -> list[LineCollection]:
-    found = [c for axes in figure.axes for c in axes.collections if c.get_gid() == gid]
+    """The lines of that name on the view from above."""
+    flat = [axes for axes in figure.axes if axes.name != "3d"]
+    found = [c for axes in flat for c in axes.collections if c.get_gid() == gid]
     assert all(isinstance(c, LineCollection) for c in found)
     return found  # type: ignore[return-value]
+
+
+def runs_of(figure: Figure, gid: str) -> list[np.ndarray]:
+    """The stretches (n, 3) of that name on the 3-D view."""
+    (view,) = [axes for axes in figure.axes if axes.name == "3d"]
+    found = [c for c in view.collections if c.get_gid() == gid]
+    assert all(isinstance(c, Line3DCollection) for c in found)
+    return [np.array(run) for c in found for run in c._segments3d]  # type: ignore[attr-defined]
 
 
 def hatched(figure: Figure) -> list[PathPatch]:
@@ -279,6 +301,97 @@ def test_plateau_is_hatched_and_valley_is_a_line() -> None:
     assert "extent of a set" not in legend_of(figure)
 
 
+def test_outlines_lie_on_the_surface_in_3d() -> None:
+    """The course u + 2v = 1 of the ramp and the rim of its plateau, all of them in sight."""
+    figure = draw_surface(exact_picture(ramp()))
+    course = runs_of(figure, "valley (minimum)")
+    places = np.concatenate(course)
+    assert places[:, 0] + 2 * places[:, 1] == pytest.approx(1, abs=1e-12)
+    assert np.ptp(places[:, 0]) == pytest.approx(3.0)
+    # On the facets, which lie over the bed of the valley between the points of the grid.
+    assert places[:, 2].min() == pytest.approx(0, abs=1e-12)
+    assert places[:, 2].max() < 0.05
+    rim = np.concatenate(runs_of(figure, "plateau (maximum)"))
+    assert rim[:, 2].min() >= 1.0
+    corners = {(-1.0, -0.5), (1.0, -0.5), (-1.0, 0.5)}
+    assert corners <= {tuple(place) for place in rim[:, :2].round(12).tolist()}
+    (view,) = [axes for axes in figure.axes if axes.name == "3d"]
+    lines = [c for c in view.collections if c.get_gid() == "valley (minimum)"]
+    assert [to_hex(c.get_colors()[0]) for c in lines] == [BLUE.lower()]  # type: ignore[attr-defined]
+    assert max(c.get_zorder() for c in lines) < min(m.get_zorder() for m in view.lines)
+
+
+def lines_across(*levels: float) -> tuple[StationaryPoint, ...]:
+    """Valleys at E = 0 along v = const from u = -1 to 2."""
+    return tuple(
+        StationaryPoint(0.0, v, 0.0, "minimum", "valley", True, 1, outline=(((-1.0, v), (2.0, v)),))
+        for v in levels
+    )
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_the_surface_hides_what_of_a_course_lies_behind_it(small: bool) -> None:
+    """A tower on a plain; the eye is at low u and v: what lies behind the tower is not seen.
+
+    u and v have equal units in the box, so that the way to the eye leads 1 along u for 1.73
+    along v.
+    """
+    u, v = np.linspace(-1, 2, 61), np.linspace(-0.5, 1, 61)
+    tower = (np.abs(u - 0.5) < 0.3) & (np.abs(v[:, None] - 0.25) < 0.15)
+    plain = exact_picture(ramp())
+    points = lines_across(-0.2, 0.7)
+    picture = replace(plain, u=u, v=v, error=9.0 * tower, points=points, level=None)
+    figure = draw_panel([picture]) if small else draw_surface(picture)
+    runs = runs_of(figure, "valley (minimum)")
+    before = [run for run in runs if (run[:, 1] == -0.2).all()]
+    behind = [run for run in runs if (run[:, 1] == 0.7).all()]
+    assert len(before) + len(behind) == len(runs)
+    # In front of the tower the whole line is seen, behind it there is a gap.
+    assert [(run[0, 0], run[-1, 0]) for run in before] == [(-1.0, 2.0)]
+    (left, right) = sorted(behind, key=lambda run: float(run[0, 0]))
+    assert (left[0, 0], right[-1, 0]) == (-1.0, 2.0)
+    middle = 0.5 + (0.7 - 0.25) / np.tan(np.pi / 3)
+    assert left[-1, 0] < middle - 0.2
+    assert right[0, 0] > middle + 0.2
+    assert right[0, 0] - left[-1, 0] < 1.0
+
+
+def test_the_legend_names_no_kinks_that_are_hidden() -> None:
+    """Of the cross of the post's E12 nothing is seen under its ridge, which says what it is."""
+    study = make_study("post", slice_name="E12", resolution=(11, 11))
+    picture = picture_of(study.examine(study.slices[0]))
+    assert picture.kinks is not None
+    assert picture.kinks.layers == [1, 2]
+    assert kinks_in_sight(picture) == []
+    legend = legend_of(draw_surface(picture))
+    assert not [text for text in legend if text.startswith("kinks")]
+    assert legend[legend.index("ridge (maximum) 1") + 1] == "course of a kinked ridge"
+    smooth = tuple(replace(p, smooth=True) for p in picture.points)
+    assert "course of a ridge" in legend_of(draw_surface(replace(picture, points=smooth)))
+    # A ridge along u = 0 alone leaves the kinks of layer 2, and none leaves both.
+    (ridge,) = [p for p in picture.points if p.kind == "maximum"]
+    upright = tuple((a, b) for a, b in ridge.outline if abs(a[0]) + abs(b[0]) < 1e-9)
+    half = replace(picture, points=(replace(ridge, outline=upright),))
+    assert 0 < len(upright) < len(ridge.outline)
+    assert kinks_in_sight(half) == [2]
+    assert kinks_in_sight(replace(picture, points=())) == [1, 2]
+    # In a panel they are named if they are seen in one of its pictures.
+    panel = legend_of(draw_panel([picture, half]))
+    assert [text for text in panel if text.startswith("kinks")] == ["kinks of layer 2"]
+
+
+def test_kinks_that_reach_beyond_a_plateau_are_in_sight() -> None:
+    assert kinks_in_sight(exact_picture(hexagon())) == [1]
+    assert kinks_in_sight(exact_picture(ramp())) == []  # the only one is the plateau's rim
+    assert kinks_in_sight(replace(exact_picture(ramp()), kinks=None)) == []
+    # A line that ends half way along a single piece of a kink.
+    segments = np.array([[[-1.0, 0.5], [1.0, 0.5]]])
+    one = KinkLines(segments, np.array([1]), 1, 1)
+    for end, seen in ((0.0, [1]), (1.0, [])):
+        cover = np.array([[[-1.0, 0.5], [end, 0.5]]])
+        assert layers_in_sight(one, cover, np.array([3.0, 1.5])) == seen
+
+
 def hexagon() -> Slice:
     """Three pairs of units that are dead within 0.3 of the origin along 0, 60 and 120 degrees."""
     angles = np.deg2rad([0, 60, 120, 180, 240, 300])
@@ -486,7 +599,7 @@ def test_a_panel_names_the_slice_whose_audit_failed() -> None:
     assert texts(figure)[0] == "E2: AUDIT FAILED: points are missing or disputed"
     found = " ".join(texts(figure))
     assert "by-hand exact: 2 cells, audit 1 of 1; E2 exact: 2 cells, audit 0 of 1, 3" in found
-    assert {"E is constant", "kinks of layer 1"} <= set(legend_of(figure))
+    assert "E is constant" in legend_of(figure)
     assert len(hatched(figure)) == 2
 
 

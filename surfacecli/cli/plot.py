@@ -63,6 +63,8 @@ def plot(
 ) -> None:
     """Draw the error surface over each slice of PRESET, with its stationary points.
 
+    Stationary points that form curves, level ridges and valleys, are drawn along their course.
+
     With --descend paths of descent are drawn on it: gradient flow (in closed form in the cells of
     a squared loss within a layer, and where E is a function of u v; else integrated), and steps
     along the gradient, of Newton's method or of Gauss-Newton, each as far as E falls on it. On

@@ -13,8 +13,8 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from surfacecli.figures.box import MARKS, Box
 from surfacecli.figures.height import Heights
-from surfacecli.figures.marks import height_between, is_clear
 from surfacecli.figures.picture import Picture
+from surfacecli.figures.sight import are_clear, height_between, runs_of
 from surfacecli.figures.theme import INK
 from surfacecli.geometry.descent.path import METHODS, Path
 from surfacecli.network.transfers import Array
@@ -70,11 +70,10 @@ def raise_paths(
     for path in _in_order(picture.paths):
         u, v, z = _drape(path, picture, heights)
         z = z + lift
-        places = zip(u.tolist(), v.tolist(), z.tolist(), strict=True)
-        seen = np.array([is_clear(*at, box, picture, heights) for at in places])
+        seen = are_clear(u, v, z, box, picture, heights)
         look = _look(path.method, scale, _is_newtons(path, picture))
         style = {"zorder": MARKS - 0.5, "clip_on": False, **look}
-        for run in _runs(seen):
+        for run in runs_of(seen):
             axes.plot(u[run], v[run], z[run], gid=f"descent by {path.method}", **style)
         for mark, k in ((_start(scale), 0), (_end(COLOURS[path.method], scale), -1)):
             if seen[k]:
@@ -167,11 +166,3 @@ def _mark(shape: str, size: float, face: str, edge: str, width: float) -> dict[s
         "markeredgecolor": edge,
         "markeredgewidth": width,
     }
-
-
-def _runs(seen: Array) -> Iterator[slice]:
-    """The stretches of two or more points that are seen."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], seen, [False]])))
-    for start, stop in edges.reshape(-1, 2).tolist():
-        if stop - start > 1:
-            yield np.s_[start:stop]

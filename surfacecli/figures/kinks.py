@@ -26,6 +26,9 @@ LAYERS = ("#FF5A36", "#7CD5FF", "#FFB3E6", "#111111", "#FFD43B", "#A78BFA")
 #: Width in points and opacity of the lines, where there are up to so many and where there are most.
 FEW = 20
 CLEAR, THIN = (0.9, 0.9), (0.28, 0.5)
+#: A kink nearer than this to the middle of a line drawn over it, in windows, is hidden: the line is
+#: wider. Looked at in these shares of each piece.
+COVERED, SAMPLES = 0.003, np.linspace(0.0, 1.0, 9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,10 +140,34 @@ def draw_kinks(axes: Axes, kinks: KinkLines, small: bool = False) -> None:
         axes.add_collection(collection, autolim=False)
 
 
-def kink_entries(drawn: Iterable[KinkLines | None]) -> Sequence[tuple[Line2D, str]]:
-    """Entries of a legend: the layers that have kinks in some of the pictures."""
-    layers = {layer for kinks in drawn if kinks is not None for layer in kinks.layers}
+def kink_entries(layers: Iterable[int]) -> Sequence[tuple[Line2D, str]]:
+    """Entries of a legend: the layers whose kinks are seen."""
     return [
         (Line2D([], [], color=colour_of_layer(layer), lw=1.0), f"kinks of layer {layer}")
-        for layer in sorted(layers)
+        for layer in sorted(set(layers))
     ]
+
+
+def layers_in_sight(kinks: KinkLines, covers: Array, sides: Array) -> list[int]:
+    """The layers whose kinks do not all lie under lines that are drawn over them.
+
+    Those lines are `covers` (m, 2, 2), segments as the kinks are; `sides` (2,) of the window.
+    """
+    return [
+        layer
+        for layer in kinks.layers
+        if _shows(kinks.segments[kinks.layer == layer] / sides, covers / sides)
+    ]
+
+
+def _shows(segments: Array, covers: Array) -> bool:
+    """Whether some point of segments (k, 2, 2) lies beside all of the covers (m, 2, 2)."""
+    start, along = covers[:, 0], covers[:, 1] - covers[:, 0]
+    length = np.maximum((along**2).sum(axis=1), 1e-300)
+    for a, b in segments:  # mostly the first one does
+        beside = (a + SAMPLES[:, None] * (b - a))[:, None] - start
+        share = np.clip((beside * along).sum(axis=2) / length, 0.0, 1.0)
+        distance = np.hypot(*(beside - share[..., None] * along).transpose(2, 0, 1))
+        if (distance.min(axis=1, initial=np.inf) > COVERED).any():
+            return True
+    return False

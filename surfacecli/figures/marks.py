@@ -19,6 +19,7 @@ from surfacecli.figures.box import MARKS, Box
 from surfacecli.figures.height import Heights
 from surfacecli.figures.lettering import ROUGH, text_width
 from surfacecli.figures.picture import Picture
+from surfacecli.figures.sight import are_clear, height_between, is_visible
 from surfacecli.figures.theme import BLUE, GREY, INK, LEADING, ORANGE, PURPLE, SMALL, VERMILLION
 from surfacecli.geometry.stationary import StationaryPoint
 from surfacecli.network.transfers import Array
@@ -45,8 +46,8 @@ LOWEST = "lowest point"
 HALF_BAR, BAR_RIM, BAR_LINE = 0.14, 3.2, 1.8
 #: On a 3-D view, half the bar in windows, and of how many points it consists.
 RAISED, BAR_POINTS = 0.065, 9
-#: What a legend calls the lines of sets, where not valleys; their width in points.
-COURSES, COURSE = {"maximum": "course of a ridge", "saddle": "course of a valley (saddle)"}, 1.6
+#: Width in points of the line along which a valley or a ridge runs.
+COURSE = 1.6
 #: The ring around the lowest point, in marks: on the border it must not meet numbers or colour bar.
 RING, BORDER_RING = 1.8, 1.3
 #: Points: the dark rim around the ring.
@@ -144,8 +145,7 @@ def raise_descents(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -
         z = height_between(picture.u, picture.v, heights.z, u, v)
         z[middle] = float(heights.of(point.error))
         seen = (u >= box.u[0]) & (u <= box.u[1]) & (v >= box.v[0]) & (v <= box.v[1])
-        places = zip(u, v, z, strict=True)
-        seen &= np.array([is_clear(*place, box, picture, heights) for place in places])
+        seen &= are_clear(u, v, z, box, picture, heights)
         if not seen[middle]:
             continue
         hidden = np.flatnonzero(~seen)
@@ -195,39 +195,10 @@ def mark_surface(axes: Axes3D, box: Box, picture: Picture, heights: Heights) -> 
         )
 
 
-def is_visible(
-    u: float, v: float, error: float, box: Box, picture: Picture, heights: Heights
-) -> bool:
-    """Whether nothing of the surface lies between a point on it and the eye."""
-    return is_clear(u, v, float(heights.of(error)), box, picture, heights)
-
-
-def is_clear(u: float, v: float, z: float, box: Box, picture: Picture, heights: Heights) -> bool:
-    """Whether nothing of the surface lies between a place at a height and the eye."""
-    steps = np.linspace(0.03, 1.5, 200)
-    x, y, up = box.view.towards
-    path_u = u + steps * x * np.ptp(box.u) / box.sides[0]
-    path_v = v + steps * y * np.ptp(box.v) / box.sides[1]
-    path_z = z + steps * up * (box.z[1] - box.z[0]) / box.sides[2]
-    inside = (path_u >= box.u[0]) & (path_u <= box.u[1]) & (path_v >= box.v[0])
-    inside &= (path_v <= box.v[1]) & (path_z <= box.z[1])
-    surface = height_between(picture.u, picture.v, heights.z, path_u[inside], path_v[inside])
-    return not bool((surface > path_z[inside]).any())
-
-
-def height_between(u: Array, v: Array, z: Array, at_u: Array, at_v: Array) -> Array:
-    """z (n_v, n_u) between the grid points, linearly along u and v."""
-    i = np.clip(np.searchsorted(u, at_u) - 1, 0, len(u) - 2)
-    j = np.clip(np.searchsorted(v, at_v) - 1, 0, len(v) - 2)
-    s, t = (at_u - u[i]) / (u[i + 1] - u[i]), (at_v - v[j]) / (v[j + 1] - v[j])
-    below = (1 - s) * z[j, i] + s * z[j, i + 1]
-    return np.asarray((1 - t) * below + t * ((1 - s) * z[j + 1, i] + s * z[j + 1, i + 1]))
-
-
 def legend_entries(pictures: Sequence[Picture]) -> list[tuple[Line2D, str]]:
     """A handle and a text with its count for every sort of points in the pictures.
 
-    A sort whose points have a line, as saddles and valleys have, is followed by that.
+    A sort whose points have a line, as saddles, valleys and ridges have, is followed by that.
     """
     counts: Counter[str] = Counter()
     examples: dict[str, StationaryPoint] = {}
@@ -245,12 +216,13 @@ def legend_entries(pictures: Sequence[Picture]) -> list[tuple[Line2D, str]]:
         if p.downhill is not None or (p.outline and p.support == "valley")
     }
     entries = []
+    smooth = {p.describe() for picture in pictures for p in picture.points if p.smooth}
     for name in sorted(counts, key=lambda name: _rank(examples[name])):
         point = examples[name]
         entries.append((Line2D([], [], **_line(mark_of(point, LARGEST))), f"{name} {counts[name]}"))
         if name in lined:  # what its line is, next to it
-            words = COURSES.get(point.kind, "course of a valley")
-            words = words if point.is_set else "saddle: E bends down along it"
+            words = "saddle: E bends down along it"
+            words = _course_words(point, name not in smooth) if point.is_set else words
             width = COURSE if point.is_set else BAR_LINE
             entries.append((Line2D([], [], color=KINDS[point.kind][1], lw=width), words))
     if lowest:
@@ -300,6 +272,16 @@ def draw_legend(
             columnspacing=1.4,
             labelspacing=0.35,
         )
+
+
+def _course_words(point: StationaryPoint, kinked: bool) -> str:
+    """What a legend calls the line of a set: 'course of a valley (saddle)', 'course of a ridge'.
+
+    A ridge may be all that shows its kinks, which it hides, so it says whether it is `kinked`.
+    """
+    if point.is_ridge:
+        return f"course of a {'kinked ' if kinked else ''}ridge"
+    return "course of a valley" + (f" ({point.kind})" if point.kind != "minimum" else "")
 
 
 def _rank(point: StationaryPoint) -> tuple[bool, int, bool, str]:

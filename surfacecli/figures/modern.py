@@ -13,7 +13,7 @@ from surfacecli.figures.lettering import foot_lines, head_lines
 from surfacecli.figures.marks import legend_entries
 from surfacecli.figures.page import MARGIN, open_page
 from surfacecli.figures.picture import Picture
-from surfacecli.figures.sets import set_entries
+from surfacecli.figures.sets import kinks_in_sight, set_entries
 from surfacecli.figures.surface3d import draw_view
 from surfacecli.figures.theme import PAGE, Sheet, theme
 from surfacecli.figures.topview import draw_plane
@@ -52,8 +52,8 @@ def _places(sheet: Sheet, below: float) -> tuple[Rectangle, Rectangle]:
 
 
 def modern_entries(pictures: Sequence[Picture]) -> list[tuple[Artist, str]]:
-    """The legend of views from above: points, sets, kinks, paths."""
-    kinks = kink_entries(picture.kinks for picture in pictures)
+    """The legend of views from above: points, sets, kinks that are seen, paths."""
+    kinks = kink_entries(layer for picture in pictures for layer in kinks_in_sight(picture))
     paths = path_entries(pictures)
     return [*legend_entries(pictures), *set_entries(pictures), *kinks, *paths]
 

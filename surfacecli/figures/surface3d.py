@@ -26,6 +26,7 @@ from surfacecli.figures.height import Heights
 from surfacecli.figures.lettering import text_width
 from surfacecli.figures.marks import mark_surface
 from surfacecli.figures.picture import Picture
+from surfacecli.figures.sets import raise_outlines
 from surfacecli.figures.shading import facet_slopes, shade
 from surfacecli.figures.theme import SMALL, TEXT
 from surfacecli.figures.ticks import round_ticks, thin_ticks
@@ -90,6 +91,7 @@ def draw_view(
     draw_frame(axes, box, ticks, Look())
     draw_floor(axes, box, picture, heights)
     draw_facets(axes, box, picture, heights)
+    raise_outlines(axes, box, picture, heights, detail.short)
     raise_paths(axes, box, picture, heights, detail.short)
     mark_surface(axes, box, picture, heights)
     return axes

@@ -304,7 +304,7 @@ def test_a_saddle_has_its_bar_in_both_views() -> None:
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "smooth saddle 1",
-        "saddle: E bends down along it",
+        "saddle: E falls along it",
     ]
 
 
@@ -480,6 +480,24 @@ def test_post_shows_indices_and_neither_title_nor_marks() -> None:
     z = faces(mesh)[..., 2].mean(axis=1)
     assert colours[z.argmin()][2] > 0.5 > colours[z.argmin()][0]
     assert colours[z.argmax()][0] > 0.4 > colours[z.argmax()][2]
+
+
+@pytest.mark.parametrize("size", ["page", "column"])
+def test_where_a_picture_comes_from_is_said_in_full(size: str) -> None:
+    """Whatever the style, the size and how many slices there are: lines are broken, not cut."""
+    source = (
+        "surface 0.1.0: preset saddles, slice E12, origin zero, gaussian directions, seed 111, "
+        "U along eigenvector 1 of the Hessian, weights seed 111, data seed 111, 61 x 61"
+    )
+    one = picture(provenance=source, title="The counterexample, a smooth peak of a ReLU net")
+    for figure in (
+        *(draw_surface(one, style, size=size) for style in ("modern", "post")),
+        *(draw_panel([one] * n, style, size) for n in (1, 2, 3) for style in ("modern", "post")),
+        draw_section(replace(section(3), provenance=source), size),
+    ):
+        said = " ".join(texts(figure))
+        assert source in said
+        assert "..." not in said
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 from oracles import random_objective, random_slice
 from test_figures import (
@@ -22,12 +23,16 @@ from test_figures import (
 
 from surfacecli.figures import SIZES, draw_panel, draw_section, draw_surface, make_picture
 from surfacecli.figures.audit import AuditPicture, draw_audit
+from surfacecli.figures.legend import Legend, arrange_legend, draw_legend
+from surfacecli.figures.lettering import FINE
 from surfacecli.figures.picture import Picture
-from surfacecli.figures.theme import COLUMN
+from surfacecli.figures.theme import COLUMN, new_figure, theme
 from surfacecli.geometry.claim import Verdict, give_exact_verdict
 from surfacecli.geometry.grids import Grid, sample_grid
 from surfacecli.geometry.missed import find_missed
 from surfacecli.geometry.slices import Window
+from surfacecli.pictures import picture_of
+from surfacecli.study import make_study
 
 #: Points: what journals ask of letters at their final size.
 LEGIBLE = 7.0
@@ -136,6 +141,66 @@ def test_a_panel_says_once_what_its_slices_share() -> None:
     pictures = [full(provenance=source, sampled=False) for source in sources]
     said = " ".join(text.get_text() for text in draw_panel(pictures, size="column").texts)
     assert "surface 0: preset p, 5 x 5; slice E1, seed 3; slice E2" in said
+
+
+@pytest.mark.parametrize(
+    ("preset", "slice_name"),
+    [("post", "E12"), ("leaky", "E12"), ("saddles", "E12"), ("post-linear", "E12"), ("tanh", "E1")],
+)
+def test_the_legend_of_a_column_has_two_columns(preset: str, slice_name: str) -> None:
+    study = make_study(preset, slice_name=slice_name, resolution=(21, 21))
+    figure = draw_surface(picture_of(study.examine(study.slices[0])), size="column")
+    (legend,) = figure.legends
+    figure.draw_without_rendering()
+    left = {round(text.get_window_extent().x0) for text in legend.get_texts()}
+    assert len(left) == 2
+    assert figure.get_size_inches()[1] < 7.8
+    extent = legend.get_window_extent()
+    assert 0 <= extent.xmin < extent.xmax <= figure.bbox.xmax
+
+
+def entries(*texts: str) -> list[tuple[Line2D, str]]:
+    return [(Line2D([], [], marker="o"), text) for text in texts]
+
+
+def drawn(legend: Legend, width: float) -> tuple[float, float]:
+    """Width and height in inches of a legend as matplotlib draws it."""
+    with theme():
+        figure = new_figure(width, 4.0, COLUMN)
+        draw_legend(figure, legend, 3.9)
+        figure.draw_without_rendering()
+        extent = figure.legends[0].get_window_extent()
+        return extent.width / figure.dpi, extent.height / figure.dpi
+
+
+def test_as_many_columns_as_fit() -> None:
+    nine = entries(*(f"an entry {n}" for n in range(9)))
+    with theme():
+        for width, columns in ((0.8, 1), (1.7, 2), (2.6, 3), (9.0, 9)):
+            legend = arrange_legend(nine, width, FINE)
+            assert (legend.columns, legend.rows) == (columns, -(-9 // columns))
+            wide, high = drawn(legend, width)
+            assert wide <= width + 0.03  # its pad
+            assert high <= legend.room + 0.08
+    assert arrange_legend([], 3.0) == Legend([], 0, 0)
+
+
+def test_long_entries_are_broken_for_a_second_column() -> None:
+    words = "Gauss-Newton steps 18 (12 equal to Newton's)"
+    texts = ["maximum on the border 24", *(f"kinks of layer {n}" for n in range(7)), words]
+    with theme():
+        legend = arrange_legend(entries(*texts), 3.3, FINE)
+        assert (legend.columns, legend.rows) == (2, 5)
+        broken = [text for _, text in legend.entries]
+        assert broken[:-1] == texts[:-1]
+        assert broken[-1] == "Gauss-Newton steps 18\n(12 equal to Newton's)"
+        wide, high = drawn(legend, 3.5)
+        assert wide <= 3.33
+        assert high <= legend.room + 0.08
+        # Not where it helps little, nor where two lines are not enough.
+        assert arrange_legend(entries(words, words), 3.3, FINE).columns == 1
+        endless = arrange_legend(entries(*texts, 3 * words), 3.3, FINE)
+        assert (endless.columns, endless.entries[-2][1]) == (1, words)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -604,7 +604,7 @@ def test_a_panel_names_the_slice_whose_audit_failed() -> None:
 
 
 def test_what_the_audit_says_is_not_cut_off_by_a_long_provenance() -> None:
-    picture = replace(exact_picture(DEEP), provenance="seed 3, " * 100, audit=FAILED)
+    picture = replace(exact_picture(DEEP), provenance="seed 3, " * 200, audit=FAILED)
     found = texts(draw_surface(picture))
     assert any(text.endswith("...") for text in found)
     assert any(text.endswith("audit 0 of 1, 3 cells disputed") for text in found)

@@ -67,7 +67,7 @@ def draw_audit(picture: AuditPicture, sheet: Sheet = PAGE) -> Figure:
     high = side * float(np.clip(ratio, 1 / SQUEEZED, 1.0))
     with theme():
         head = head_lines(picture.title, picture.heading, width - 2 * MARGIN, sheet.lines)
-        foot = foot_lines(picture.provenance, width - 2 * MARGIN, sheet.lines)
+        foot = foot_lines(picture.provenance, width - 2 * MARGIN)
         n_v, n_u = missed.grid.error.shape
         entries = [*_left_entries(missed), *_right_entries(missed)]
         block = BELOW + high + ABOVE

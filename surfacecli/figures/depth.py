@@ -57,7 +57,7 @@ def draw_depth(picture: DepthPicture, sheet: Sheet = PAGE) -> Figure:
             sheet.width,
             len(PANELS) // columns * block,
             head_lines(picture.title, picture.heading, width, sheet.lines),
-            foot_lines(picture.provenance, width, sheet.lines, remarks),
+            foot_lines(picture.provenance, width, remarks),
             [(_handle(curve), curve.name) for curve in picture.curves],
             sheet=sheet,
         )

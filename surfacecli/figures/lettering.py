@@ -12,6 +12,9 @@ from surfacecli.figures.theme import GREY, INK, LEADING, SMALL, TEXT, TITLE
 #: A line may end at a comma as early as this share of its length.
 COMMA = 0.7
 
+#: Lines of a text below a figure at most.
+FOOT = 8
+
 Fits = Callable[[str], bool]
 Measure = Callable[[str, FontProperties, bool], tuple[float, float, float]]
 Lines = list[tuple[str, float, bool]]
@@ -86,12 +89,15 @@ def head_lines(title: str, heading: str, width: float, most: int = 2) -> Lines:
     ]
 
 
-def foot_lines(provenance: str, width: float, most: int = 2, remarks: str = "") -> Lines:
-    """Lines below a figure: where it comes from, and remarks, which are never cut for its sake."""
+def foot_lines(provenance: str, width: float, remarks: str = "") -> Lines:
+    """Lines below a figure: where it comes from, and remarks, which are never cut for its sake.
+
+    As many as they need: the figure becomes higher. Only what would bury it is cut.
+    """
     together = f"{provenance}; {remarks}" if provenance and remarks else provenance + remarks
-    lines = fit_lines(together, width, SMALL, most)
+    lines = fit_lines(together, width, SMALL, FOOT)
     if remarks and lines and lines[-1].endswith("..."):
-        lines = fit_lines(provenance, width, SMALL, most) + fit_lines(remarks, width, SMALL, most)
+        lines = fit_lines(provenance, width, SMALL, FOOT) + fit_lines(remarks, width, SMALL, FOOT)
     return [(line, SMALL, False) for line in lines]
 
 

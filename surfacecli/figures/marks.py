@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle as Patch
 from matplotlib.patheffects import withStroke
@@ -17,10 +15,9 @@ from mpl_toolkits.mplot3d.axes3d import Axes3D  # type: ignore[import-untyped]
 
 from surfacecli.figures.box import MARKS, Box
 from surfacecli.figures.height import Heights
-from surfacecli.figures.lettering import ROUGH, text_width
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.sight import are_clear, height_between, is_visible
-from surfacecli.figures.theme import BLUE, GREY, INK, LEADING, ORANGE, PURPLE, SMALL, VERMILLION
+from surfacecli.figures.theme import BLUE, GREY, INK, ORANGE, PURPLE, VERMILLION
 from surfacecli.geometry.stationary import StationaryPoint
 from surfacecli.network.transfers import Array
 
@@ -38,8 +35,6 @@ LARGEST, SMALLEST, BORDER = 6.0, 3.0, 3.0
 SMALLER = 0.75
 #: So many marks keep their full size.
 FEW = 15
-#: Inches beside the text of an entry in the legend: its mark and the gaps.
-BESIDE = 0.36
 LOWEST = "lowest point"
 #: Half the bar that shows where E falls from a smooth saddle, in inches; widths of its white rim
 #: and of itself in points.
@@ -221,7 +216,7 @@ def legend_entries(pictures: Sequence[Picture]) -> list[tuple[Line2D, str]]:
         point = examples[name]
         entries.append((Line2D([], [], **_line(mark_of(point, LARGEST))), f"{name} {counts[name]}"))
         if name in lined:  # what its line is, next to it
-            words = "saddle: E bends down along it"
+            words = "saddle: E falls along it"
             words = _course_words(point, name not in smooth) if point.is_set else words
             width = COURSE if point.is_set else BAR_LINE
             entries.append((Line2D([], [], color=KINDS[point.kind][1], lw=width), words))
@@ -230,48 +225,6 @@ def legend_entries(pictures: Sequence[Picture]) -> list[tuple[Line2D, str]]:
     if sets:
         entries.append((Line2D([], [], color=INK, lw=0.7, ls=(0, (3, 2))), "extent of a set"))
     return entries
-
-
-def legend_rows(
-    entries: Sequence[tuple[Artist, str]], width: float, dots: float = ROUGH
-) -> tuple[int, int]:
-    """(columns, rows) of a legend that fits a width in inches; `dots` per inch to measure it."""
-    if not entries:
-        return 0, 0
-    widths = [text_width(text, SMALL, dots=dots) + BESIDE for _, text in entries]
-    for columns in range(len(widths), 0, -1):
-        rows = -(-len(widths) // columns)
-        # Filled column by column, the first ones with one more where it does not come out even.
-        parts = np.array_split(widths, columns)
-        if sum(float(part.max()) for part in parts) <= width:
-            break
-    return columns, rows
-
-
-def legend_room(rows: int) -> float:
-    """The height of a legend, in inches."""
-    return rows * SMALL * LEADING * 1.1
-
-
-def draw_legend(
-    figure: Figure, entries: Sequence[tuple[Artist, str]], columns: int, top: float
-) -> None:
-    """The legend across the figure, its upper edge `top` inches above the figure's lower edge."""
-    if entries:
-        figure.legend(
-            [handle for handle, _ in entries],
-            [text for _, text in entries],
-            loc="upper center",
-            bbox_to_anchor=(0.5, top / figure.get_size_inches()[1]),
-            ncols=columns,
-            frameon=False,
-            borderaxespad=0.0,
-            borderpad=0.1,
-            handlelength=1.2,
-            handletextpad=0.5,
-            columnspacing=1.4,
-            labelspacing=0.35,
-        )
 
 
 def _course_words(point: StationaryPoint, kinked: bool) -> str:

@@ -27,7 +27,7 @@ def draw_modern(picture: Picture, sheet: Sheet = PAGE) -> Figure:
     with theme():
         text_room = sheet.width - 2 * MARGIN
         head = head_lines(picture.title, picture.heading, text_room, sheet.lines)
-        foot = foot_lines(picture.provenance, text_room, sheet.lines, remarks(picture))
+        foot = foot_lines(picture.provenance, text_room, remarks(picture))
         entries, body = modern_entries([picture]), BODY * (2 if sheet.narrow else 1)
         figure, below = open_page(sheet.width, body, head, foot, entries, picture.alarm, sheet)
         heights = measure_heights(picture.error)

@@ -6,6 +6,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from surfacecli.figures.box import Rectangle
+from surfacecli.figures.legend import arrange_legend, draw_legend
 from surfacecli.figures.lettering import (
     FINE,
     ROUGH,
@@ -16,7 +17,6 @@ from surfacecli.figures.lettering import (
     room,
     write_lines,
 )
-from surfacecli.figures.marks import draw_legend, legend_room, legend_rows
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.theme import ALARM, PAGE, Sheet, new_figure
 
@@ -40,14 +40,14 @@ def open_page(
     """
     text_room = width - 2 * MARGIN
     loud = alarm_lines(alarm, text_room)
-    columns, rows = legend_rows(entries, text_room, FINE if sheet.narrow else ROUGH)
-    below = MARGIN + room(foot) + legend_room(rows)
+    legend = arrange_legend(entries, text_room, FINE if sheet.narrow else ROUGH)
+    below = MARGIN + room(foot) + legend.room
     height = below + body + room(head) + room(loud) + MARGIN
     figure = new_figure(width, height, sheet)
     write_lines(figure, loud, MARGIN, height - MARGIN, colour=ALARM)
     write_lines(figure, head, MARGIN, height - MARGIN - room(loud))
     write_lines(figure, foot, MARGIN, MARGIN / 2 + room(foot), grey=True)
-    draw_legend(figure, entries, columns, below)
+    draw_legend(figure, legend, below)
     return figure, below
 
 
@@ -64,7 +64,7 @@ def open_view(
     """
     text_room = sheet.width - 2 * MARGIN
     head = head_lines(picture.title, f"{picture.heading}; {shown}", text_room, sheet.lines)
-    foot = foot_lines(picture.provenance, text_room, sheet.lines, remarks)
+    foot = foot_lines(picture.provenance, text_room, remarks)
     body = min(VIEW, sheet.width - LESS)
     figure, below = open_page(sheet.width, body, head, foot, entries, picture.alarm, sheet)
     margin = 0.0 if sheet.narrow else MARGIN

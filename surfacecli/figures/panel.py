@@ -16,7 +16,7 @@ from surfacecli.figures.page import MARGIN, open_page
 from surfacecli.figures.picture import Picture
 from surfacecli.figures.post import draw_mesh
 from surfacecli.figures.surface3d import LEAST, REDUCED, draw_view
-from surfacecli.figures.theme import PAGE, TEXT, Sheet, theme
+from surfacecli.figures.theme import COLUMN, NARROW, PAGE, TEXT, Sheet, theme
 from surfacecli.figures.topview import draw_plane
 
 #: Slices side by side, and how many in all a page and a column hold.
@@ -41,15 +41,16 @@ def draw_panels(pictures: Sequence[Picture], style: str, sheet: Sheet = PAGE) ->
         cell = sheet.width if sheet.narrow else sheet.width / ABREAST
         width = cell * abreast
         text_room = width - 2 * MARGIN
-        head = head_lines(pictures[0].title, "", text_room, sheet.lines) if modern else []
+        lines = COLUMN.lines if width <= NARROW else sheet.lines
+        head = head_lines(pictures[0].title, "", text_room, lines) if modern else []
         foot = []
         sources = list(dict.fromkeys(p.provenance for p in pictures))
         for line in [_share(sources)] if sheet.narrow else sources:
-            foot += foot_lines(line, text_room, sheet.lines)
+            foot += foot_lines(line, text_room)
         if modern:
             said = ((p.name, remarks(p)) for p in pictures)
             found = "; ".join(f"{name} {words}" for name, words in said if words)
-            foot += foot_lines(found, text_room, max(len(pictures), sheet.lines))
+            foot += foot_lines(found, text_room)
         entries = modern_entries(pictures) if modern else []
         names = [
             [(t, TEXT, False) for t in fit_lines(p.heading, cell - 0.2, TEXT, 2)] for p in pictures

@@ -36,7 +36,7 @@ def draw_post(picture: Picture, sheet: Sheet = PAGE) -> Figure:
     """One slice as the post shows it, with one small line of provenance."""
     with theme():
         side = min(SIZE, sheet.width)
-        foot = foot_lines(picture.provenance, side - 0.2, sheet.lines)
+        foot = foot_lines(picture.provenance, side - 0.2)
         figure = new_figure(side, side + room(foot), sheet)
         write_lines(figure, foot, 0.1, 0.05 + room(foot), grey=True)
         draw_mesh(figure, (0.1, 0.15 + room(foot), side - 0.2, side - 0.25), picture)

@@ -18,6 +18,7 @@ from surfacecli.figures.eigenvalues import (
     find_range,
     newton_style,
 )
+from surfacecli.figures.legend import arrange_legend
 from surfacecli.figures.lettering import (
     FINE,
     Lines,
@@ -28,7 +29,6 @@ from surfacecli.figures.lettering import (
     text_width,
     write_lines,
 )
-from surfacecli.figures.marks import legend_room, legend_rows
 from surfacecli.figures.page import MARGIN, open_page
 from surfacecli.figures.theme import BLUE, FAINT, INK, LEADING, PAGE, SMALL, TEXT, Sheet, theme
 from surfacecli.figures.topview import set_ticks
@@ -94,7 +94,7 @@ def _draw_page(picture: SpectraPicture, sheet: Sheet) -> Figure:
         sheet.width,
         sum(high) + bars,
         head_lines(picture.title, picture.heading, width, sheet.lines),
-        foot_lines(picture.provenance, width, sheet.lines, _remarks(picture, layers)),
+        foot_lines(picture.provenance, width, _remarks(picture, layers)),
         _entries(picture, WORDS),
         sheet=sheet,
     )
@@ -113,16 +113,16 @@ def _draw_column(picture: SpectraPicture, sheet: Sheet) -> Figure:
     width = sheet.width - 2 * MARGIN
     head = head_lines(picture.title, picture.heading, width, sheet.lines)
     entries = _entries(picture, SHORT)
-    _, rows = legend_rows(entries, width, FINE)
+    legend = arrange_legend(entries, width, FINE)
     over = _heading(f"Eigenvalues, largest first; {_points(picture)}", width)
     last = _heading("Where the data sit: the units", width)
     layers = len(picture.pre_activations)
     together = list(picture.weights[layers:])
     while True:  # as many layers as there is room for
         remarks = _remarks(picture, layers)
-        foot = foot_lines(picture.provenance, width, sheet.lines, remarks)
+        foot = foot_lines(picture.provenance, width, remarks)
         bars = FREE + room(last) + ROOM + THIN * layers + BELOW
-        texts = 2 * MARGIN + room(head) + room(foot) + legend_room(rows)
+        texts = 2 * MARGIN + room(head) + room(foot) + legend.room
         titles = FREE + room(over) + ROOM + SMALL * LEADING
         count = layers + len(together)
         high = (TALL - texts - bars - titles) / count - OVER - BELOW

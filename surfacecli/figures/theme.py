@@ -8,12 +8,15 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+#: Inches: on less, two views stand one above the other, and a title needs more lines.
+NARROW = 5.0
+
 
 @dataclass(frozen=True)
 class Sheet:
     """The paper a figure is made for: it is printed at this size, and its letters with it.
 
-    `width` in inches, `dpi` of what is pixels, at most `lines` of each text above and below.
+    `width` in inches, `dpi` of what is pixels, at most `lines` of each text above.
     """
 
     width: float
@@ -23,7 +26,7 @@ class Sheet:
     @property
     def narrow(self) -> bool:
         """Whether two views stand one above the other: side by side they would be too small."""
-        return self.width < 5.0
+        return self.width < NARROW
 
 
 #: A page of two columns, and one of its columns; both have as many pixels.

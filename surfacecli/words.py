@@ -22,7 +22,11 @@ def sampled_audit_words(audit: SampledAudit) -> str:
         where = f"look in u = {first.u0:.4g}:{first.u1:.4g}, v = {first.v0:.4g}:{first.v1:.4g}"
         more = len(audit.boxes) - 1
         where += f" and {more} more box{'es' * (more != 1)}" if more else ""
-    return f"{total}{border}: NOT COMPLETE, points are missing; {where}"
+    if audit.sum == audit.expected:
+        fault = "a point is missing or false, and what lies near makes up for it"
+    else:
+        fault = "points are missing"
+    return f"{total}{border}: NOT COMPLETE, {fault}; {where}"
 
 
 def theorem_words(applies: bool, holds: bool) -> str:

@@ -7,10 +7,16 @@ import pytest
 from exact_slices import WINDOW, random_exact_slice
 from oracles import make_objective, make_slice_by_hand, random_slice
 
+from surfacecli.geometry import kinked
 from surfacecli.geometry import search as module
 from surfacecli.geometry.border import find_border_points
 from surfacecli.geometry.claim import exact_applies, give_exact_verdict
-from surfacecli.geometry.completeness import count_indices, find_wrong_boxes, sum_of_box
+from surfacecli.geometry.completeness import (
+    count_indices,
+    find_wrong_boxes,
+    find_wrong_sets,
+    sum_of_box,
+)
 from surfacecli.geometry.grids import sample_grid
 from surfacecli.geometry.kinked import find_kinked_points
 from surfacecli.geometry.one_sided import count_falling, find_links, measure_sides, slopes_along
@@ -18,7 +24,9 @@ from surfacecli.geometry.profiles import take_profile
 from surfacecli.geometry.rims import Lines, Region, walk_rim, whole
 from surfacecli.geometry.search import audited_search, search
 from surfacecli.geometry.slices import Slice, Window, make_slice
+from surfacecli.geometry.stationary import StationaryPoint
 from surfacecli.geometry.surface import evaluate
+from surfacecli.geometry.switches import cross_lattice, list_switches, sides_of_kinks
 from surfacecli.network.data import Objective, random_data
 from surfacecli.network.losses import LOSSES
 from surfacecli.network.model import random_network
@@ -281,6 +289,93 @@ def test_a_search_that_stays_incomplete_names_the_boxes(monkeypatch):
     assert words.startswith(
         "the indices sum to 0 of 1: NOT COMPLETE, points are missing; look in u"
     )
+
+
+def level_crest() -> Slice:
+    """E = (1 - |h|)^2: a crest along h = 0, which runs askew through the window."""
+    objective = make_objective([[[1]]], ["abs"], [[1]], [[1]])
+    return make_slice_by_hand(objective, {1: [[np.cos(0.4)]]}, {1: [[np.sin(0.4)]]})
+
+
+def saddle_beside(crest: StationaryPoint, distance: float) -> StationaryPoint:
+    place = {"u": crest.u + distance * np.cos(0.4), "v": crest.v + distance * np.sin(0.4)}
+    error = (1 - distance) ** 2
+    return replace(crest, **place, error=error, kind="saddle", support="edge", index=-1)
+
+
+@pytest.mark.parametrize("distance", [0.0, 4e-7, 1e-5, 1e-3, 1e-2])
+def test_a_set_does_not_make_up_for_a_false_point(distance):
+    slice, window = level_crest(), Window(-2.0, 2.1, -0.5, 0.6)
+    lines, found = Lines(measure_sides(slice, window)), audited_search(slice, window)
+    assert found.audit.agrees
+    assert not find_wrong_sets(lines, count_indices(lines, found.points))
+    (crest,) = (p for p in found.points if p.kind == "maximum")
+    false = saddle_beside(crest, distance)
+    counted = count_indices(lines, [*found.points, replace(false, extent=None)])
+    assert counted.sum == 1  # the crest has one more
+    (box,) = find_wrong_sets(lines, counted)
+    assert box.u0 < crest.u < box.u1
+
+
+def test_a_search_with_a_false_point_near_a_set_does_not_agree(monkeypatch):
+    slice, window = level_crest(), Window(-2.0, 2.1, -0.5, 0.6)
+    (crest,) = (p for p in audited_search(slice, window).points if p.kind == "maximum")
+    false = replace(saddle_beside(crest, 3e-4), extent=None)
+
+    def with_false_saddle(sides, part, boxes):
+        found = find_kinked_points(sides, part, boxes)
+        return replace(found, points=(*found.points, false))
+
+    monkeypatch.setattr(module, "find_kinked_points", with_false_saddle)
+    audit = audited_search(slice, window).audit
+    assert (audit.sum, audit.agrees) == (1, False)
+    assert "NOT COMPLETE, a point is missing or false" in sampled_audit_words(audit)
+
+
+def test_a_set_has_no_more_than_its_pieces():
+    # A crest from border to border has -1: one piece, less two arcs on which E falls.
+    slice, window = level_crest(), Window(-2.0, 2.1, -0.5, 0.6)
+    lines, found = Lines(measure_sides(slice, window)), audited_search(slice, window)
+    counted = count_indices(lines, found.points)
+    assert [p.index for p in counted.points if p.kind == "maximum"] == [-1]
+    sets = tuple(replace(p, index=p.index + 3) if p.kind == "maximum" else p for p in found.points)
+    assert not find_wrong_sets(lines, counted)
+    assert len(find_wrong_sets(lines, replace(counted, points=sets))) == 1
+
+
+# --- Kinks that lie on one another ----------------------------------------------------------------
+
+
+def chained(first: str) -> Slice:
+    """h1 = u + 0.3, h2 = (1 + v) f(h1): both switch at u = -0.3, with relu h2 is 0 left of it."""
+    objective = make_objective([[[0.3]], [[1]]], [first, "relu"], [[1]], [[0.5]])
+    return make_slice_by_hand(objective, {1: [[1]]}, {2: [[1]]}, "weights")
+
+
+@pytest.mark.parametrize("first", ["relu", "leaky_relu"])
+def test_a_kink_is_where_its_unit_is_last_off(first):
+    sides = measure_sides(chained(first), Window(-1.0, 0.9, -0.5, 0.6))
+    switches = list_switches(sides)
+    u, v = np.linspace(-1.0, 0.9, 8), np.linspace(-0.5, 0.6, 6)
+    flat_u, flat_v = (x.ravel() for x in np.meshgrid(u, v))
+    right = sides_of_kinks(switches, flat_u, flat_v).reshape(6, 8, -1)
+    crossings = cross_lattice(switches, u, v, right)
+    assert sorted(crossings.kink.tolist()) == [0] * 6 + [1] * 6
+    # To the last bits of h, whose slope is 0.01 left of the kink of a leaky unit.
+    assert crossings.place[:, 0] == pytest.approx(np.full(12, -0.3), abs=1e-11)
+
+
+@pytest.mark.parametrize("first", ["relu", "leaky_relu"])
+def test_kinks_that_lie_on_one_another_do_not_cross(first, monkeypatch):
+    seen = []
+    look = kinked._vertex_points
+    monkeypatch.setattr(
+        kinked, "_vertex_points", lambda s, vertices: seen.append(vertices) or look(s, vertices)
+    )
+    sides = measure_sides(chained(first), Window(-1.0, 0.9, -0.5, 0.6))
+    find_kinked_points(sides, sides.window, 13)
+    (vertices,) = seen
+    assert not len(vertices.place)
 
 
 def test_smooth_nets_are_audited_from_a_sampled_border():

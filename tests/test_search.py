@@ -434,7 +434,11 @@ def test_a_jump_of_the_hessian_alone_is_no_saddle():
     slice = make_slice_by_hand(objective, {1: [[1]]}, {2: [[1]]})
     for resolution in ((30, 31), (31, 31)):
         found = found_in(slice, Window(-0.7, 0.72, -0.5, 0.9), resolution)
-        assert not [p for p in found.points if p.kind == "saddle"]
+        # E is 1 all along u = 0, which is one set, as the exact road has it.
+        (line,) = found.points
+        (exact,) = give_exact_verdict(slice, Window(-0.7, 0.72, -0.5, 0.9)).points
+        assert (line.support, line.kind, line.index) == (exact.support, exact.kind, exact.index)
+        assert line.is_set
 
 
 def test_a_level_smooth_crest_is_a_maximum():
@@ -517,26 +521,101 @@ def test_a_bent_kink_along_which_e_is_level_has_no_turns(seed: int) -> None:
     assert on_edges(found.points) == on_edges(exact.points)
 
 
-def test_no_saddles_on_kinks_that_lie_on_one_another() -> None:
-    """E is level along them and falls on both sides: a ridge, and no point of it is a saddle."""
-    rng = np.random.default_rng(2)
+def chain(seed: int) -> Slice:
+    """One unit in each hidden layer, no biases: kinks of several layers lie on one another."""
+    rng = np.random.default_rng(seed)
+    depth = int(rng.integers(2, 4))
+    widths = [1] * depth + [int(rng.integers(1, 3))]
+    transfers = [TRANSFERS[("relu", "leaky_relu")[k]] for k in rng.integers(0, 2, size=depth)]
+    network = random_network(widths, transfers, seed, False)
+    objective = Objective(network, random_data(3, 1, widths[-1], seed), LOSSES["squared"])
+    layers = list(range(1, depth + 1))
+    return make_slice("mixed", objective, layers, layers, "weights", seed)
+
+
+def narrow_net(seed: int) -> Slice:
+    """Layers of 1 to 3 units, with biases or none."""
+    rng = np.random.default_rng(seed)
     depth = int(rng.integers(2, 4))
     widths = [int(n) for n in rng.integers(1, 4, size=depth + 1)]
     names = ["relu", "relu", "identity", "leaky_relu"]
     transfers = [TRANSFERS[names[int(k)]] for k in rng.integers(0, 4, size=depth)]
-    network = random_network(widths, transfers, 2, bool(rng.integers(2)))
-    data = random_data(int(rng.integers(1, 5)), widths[0], widths[-1], 2, "squared")
+    network = random_network(widths, transfers, seed, bool(rng.integers(2)))
+    data = random_data(int(rng.integers(1, 5)), widths[0], widths[-1], seed, "squared")
     layers = list(range(1, depth + 1))
     kind = "filter" if rng.integers(2) else "gaussian"
     objective = Objective(network, data, LOSSES["squared"])
-    slice = make_slice("mixed", objective, layers, layers, "weights", 2, kind)
-    found = found_in(slice, Window(-1.5, 2, -1, 1.25), (61, 61))
+    return make_slice("mixed", objective, layers, layers, "weights", seed, kind)
+
+
+def rises_beside(slice: Slice, window: Window, saddle: StationaryPoint) -> bool:
+    """Whether E rises, or falls, as far on a small circle as on a wide one: a ridge lies beside."""
+    size = np.array([window.u1 - window.u0, window.v1 - window.v0])
+    angles = np.linspace(0, 2 * np.pi, 240, endpoint=False) + 0.1
+
+    def most(radius: float, sign: float) -> float:
+        u = saddle.u + radius * size[0] * np.cos(angles)
+        v = saddle.v + radius * size[1] * np.sin(angles)
+        above = sign * (values(slice, u, v) - saddle.error)
+        return sharpest(slice, saddle, radius * size, angles, above, sign)
+
+    return any(most(3e-5, sign) > 0.3 * most(3e-4, sign) for sign in (1.0, -1.0))
+
+
+WINDOWS = [
+    Window(-1.5, 2, -1, 1.25),
+    Window(-2, 2, -2, 2),
+    Window(-3, 2, -2, 3),
+    Window(-1.2, 1.7, -1.6, 0.9),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "seed", "number"),
+    [
+        (narrow_net, 2, 0),
+        (chain, 1, 1),
+        (chain, 4, 0),
+        (chain, 9, 2),
+        (chain, 10, 3),
+        *(
+            pytest.param(make, seed, number, marks=pytest.mark.slow)
+            for make, seeds in ((chain, range(16)), (narrow_net, (2, 12, 40, 59)))
+            for seed, number in itertools.product(seeds, range(len(WINDOWS)))
+        ),
+    ],
+)
+def test_no_saddles_on_kinks_that_lie_on_one_another(make, seed: int, number: int) -> None:
+    """E is level along them and falls on both sides: a ridge, and no point of it is a saddle."""
+    slice, window = make(seed), WINDOWS[number]
+    found = search(slice, window, sample_grid(slice, window, (31, 31)), refine=False)
+    for saddle in (p for p in found.points if p.kind == "saddle" and not p.is_set):
+        assert not rises_beside(slice, window, saddle), saddle
+    sets = np.array([p.error for p in found.points if p.is_set])
+    scale = np.abs(found.samples.derivatives.error).max()
+    for point in (p for p in found.points if p.kind == "saddle" and not p.is_set):
+        assert (np.abs(sets - point.error) > 1e-9 * scale).all(), point
+    if found.audit.agrees:
+        # What is left over for a set is no more than it can have.
+        assert sum(p.index for p in found.points if p.is_set) <= len(sets)
+
+
+def test_a_ridge_on_kinks_that_lie_on_one_another_is_one_set() -> None:
+    slice, window = narrow_net(2), WINDOWS[0]
+    found = found_in(slice, window, (61, 61))
+    assert found.audit.agrees
+    assert all(p.is_set for p in found.points)
     (ridge,) = (p for p in found.points if p.describe() == "ridge (maximum)")
-    assert not [
-        p
-        for p in found.points
-        if p.kind == "saddle" and p.error == pytest.approx(ridge.error, rel=1e-14)
-    ]
+    (plateau,) = (p for p in found.points if p.support == "plateau")
+    # The ridge runs into the plateau: by dense sampling E is as high nowhere else, nor higher.
+    assert plateau.error == pytest.approx(ridge.error, rel=1e-14)
+    # E is level on a straight line from border to border: it is seen where h of layer 1 is 0.
+    u = np.linspace(-1.47, -0.01, 60)
+    W, U, V = slice.objective.network.weights[0], slice.along_u[1], slice.along_v[1]
+    v = -(W[0, 0] + u * U[0, 0]) / V[0, 0]
+    assert values(slice, u, v) == pytest.approx(np.full(60, ridge.error), rel=1e-12)
+    for aside in (1e-3, -1e-3):
+        assert (values(slice, u, v + aside) < ridge.error).all()
 
 
 def certain_extrema(slice: Slice, window: Window, kind: str) -> list[tuple[float, float]]:

@@ -13,6 +13,8 @@ from surfacecli.network.transfers import Array
 #: Radii, relative to the window: for the kind of a point, for what lies under it.
 CIRCLE, TINY_CIRCLE = 1e-4, 1e-6
 DIRECTIONS = 96
+#: More level directions than these side by side are an arc: no crossing of zero is as slow.
+ARC = 2
 #: Looks at each extremum of a circle: the last spans 1e-8 of an angle between two directions, so
 #: that along a level kink, however sharp, E is found level.
 ANGLE_LOOKS = 20
@@ -38,7 +40,45 @@ def _on_circle(
 def ring_signs(
     terrain: Terrain, at: tuple[float, float], radius: float = CIRCLE
 ) -> NDArray[np.int8]:
-    """Signs of E - E(at) round a small circle (within the window), its own extrema included.
+    """Signs of E - E(at) round a small circle (within the window), its own extrema included."""
+    every = _ring(terrain, at, radius)
+    level = np.abs(every) <= EQUAL * terrain.error_scale
+    return np.sign(np.where(level, 0.0, every)).astype(np.int8)
+
+
+def lies_on_a_set(signs: NDArray[np.int8]) -> bool:
+    """Whether E is level on an arc round a point, or in a direction beside which it falls (or
+    rises) on both sides: a ridge, a valley or a plateau goes through it."""
+    decided = np.flatnonzero(signs)
+    if not len(decided):
+        return True
+    gaps = np.diff(np.append(decided, decided[0] + len(signs))) - 1
+    same = signs[decided] == np.roll(signs[decided], -1)
+    return bool(((gaps > 0) & (same | (gaps > ARC))).any())
+
+
+def lies_beside(terrain: Terrain, at: tuple[float, float]) -> bool:
+    """Whether E on some arc round a saddle is no closer to E(at) on a circle a quarter as wide.
+
+    Round a stationary point it would be, by a quarter at least. So the place is none: it lies
+    beside a ridge or a valley, which is higher (lower) by as much wherever a circle meets it.
+    """
+    wide, narrow = (_weakest(_ring(terrain, at, r), terrain) for r in (CIRCLE, 0.25 * CIRCLE))
+    return narrow > 0.5 * wide
+
+
+def _weakest(values: Array, terrain: Terrain) -> float:
+    """The least that E rises, or falls, at most on each arc of a circle on which it does."""
+    values = values[np.abs(values) > EQUAL * terrain.error_scale]
+    first = np.flatnonzero(np.sign(values) != np.sign(np.roll(values, 1)))
+    if not len(first):
+        return 0.0
+    arcs = np.maximum.reduceat(np.abs(np.roll(values, -first[0])), first - first[0])
+    return float(arcs.min())
+
+
+def _ring(terrain: Terrain, at: tuple[float, float], radius: float) -> Array:
+    """E - E(at) in order round a small circle (within the window), its own extrema included.
 
     Along a kink E may rise on an arc as narrow as the circle is small, so each extremum of the
     sampled circle is looked at ever closer in angle before its sign counts.
@@ -65,9 +105,7 @@ def ring_signs(
         centre, best = near[rows, which], seen[rows, which]
         width *= SHRINK
     order = np.argsort(np.concatenate([angles, centre]))
-    every = np.concatenate([values, best])[order]
-    level = np.abs(every) <= EQUAL * terrain.error_scale
-    return np.sign(np.where(level, 0.0, every)).astype(np.int8)
+    return np.concatenate([values, best])[order]
 
 
 def weak_kind(terrain: Terrain, at: tuple[float, float]) -> str | None:

@@ -32,15 +32,18 @@ Flags = NDArray[np.bool_]
 
 #: A line that bounds boxes keeps this far from points that were found, relative to the window.
 CLEAR = 1e-5
+#: Half sides of a point's own box, relative to the window: the first that keeps off the sets.
+OWN_BOXES = (1e-3, 1e-4, 1e-5)
 
 
 @dataclass(frozen=True)
 class SampledAudit:
     """The sum of the indices of all that a sampled search found, border and sets included.
 
-    `boxes`: parts of the window in which the sum is not right; empty where it is right, and where
-    none could be told (`judged` is the number of boxes that were). `rounds`: how often the search
-    was made finer. `border_exact`: whether the border's points are exact, not sampled themselves.
+    `boxes`: parts of the window in which the sum is not right, or only as a set near by makes up
+    for it; empty where it is right, and where none could be told (`judged` is the number of boxes
+    that were, besides sets). `rounds`: how often the search was made finer. `border_exact`: whether
+    the border's points are exact, not sampled themselves.
     """
 
     sum: int
@@ -156,13 +159,43 @@ def find_wrong_boxes(
     return wrong, judged
 
 
+def find_wrong_sets(lines: Lines, counted: Counted) -> list[Window]:
+    """Rectangles round sets whose index makes up for a point that is missing or false."""
+    single = [p for p in counted.points if not p.is_set]
+    wrong = []
+    for around in counted.surroundings:
+        index = sum(p.index for p in counted.points if p.is_set and around.contains(p.u, p.v))
+        near = (p for p in single if around.contains(p.u, p.v))
+        if index > len(around.levels) or not all(_is_right(lines, p, single, around) for p in near):
+            wrong.append(around.bounds)
+    return wrong
+
+
+def _is_right(
+    lines: Lines, point: StationaryPoint, points: Sequence[StationaryPoint], around: Surrounding
+) -> bool:
+    """Whether a point near a set has its index by a box of its own, which the set does not meet."""
+    window = lines.sides.window
+    for part in OWN_BOXES:
+        place, reach = np.array([point.u, point.v]), part * lines.sides.size
+        low, high = np.maximum(place - reach, window.low), np.minimum(place + reach, window.high)
+        box = Window(float(low[0]), float(high[0]), float(low[1]), float(high[1]))
+        if not around.meets_rim(walk_rim(lines, _region(box)), lines):
+            return sum_of_box(lines, points, box) == 1
+    return False
+
+
 def sum_of_box(lines: Lines, points: Sequence[StationaryPoint], box: Window) -> int:
     """The sum of indices over a box: its rim's, and those of the points inside. 1 if none lacks."""
-    region = Region(
+    inside = (p for p in points if box.u0 < p.u < box.u1 and box.v0 < p.v < box.v1)
+    return int(walk_rim(lines, _region(box)).index.sum()) + sum(p.index for p in inside)
+
+
+def _region(box: Window) -> Region:
+    """A rectangle of the window as a region of one box."""
+    return Region(
         np.array([box.u0, box.u1]), np.array([box.v0, box.v1]), np.ones((1, 1), dtype=np.bool_)
     )
-    inside = (p for p in points if box.u0 < p.u < box.u1 and box.v0 < p.v < box.v1)
-    return int(walk_rim(lines, region).index.sum()) + sum(p.index for p in inside)
 
 
 def _clear(lines: np.ndarray, taken: np.ndarray) -> np.ndarray:

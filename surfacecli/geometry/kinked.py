@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from surfacecli.geometry.one_sided import LEVEL, Links, Sides, find_links, slopes_along
+from surfacecli.geometry.one_sided import EQUAL, LEVEL, Links, Sides, find_links, slopes_along
 from surfacecli.geometry.slices import Window
 from surfacecli.geometry.stationary import PointKind, StationaryPoint, Support
 from surfacecli.geometry.surface import evaluate
@@ -43,6 +43,10 @@ AROUND = 0.5
 AHEAD = 1e-6
 #: Places nearer than this, relative to the window, are one.
 SAME = 1e-8
+#: The last bits of a pre-activation, relative to the largest of its layer.
+ROUNDING = 1e-15
+#: Directions from which crossings are looked at.
+SECTORS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,9 +159,33 @@ def _meet(
     near &= window.encloses(place)
     kept = near & (met | small.all(axis=0))
     place, kinks = place[kept], kinks[kept]
+    real = _cross_there(switches, place, kinks)
+    place, kinks = place[real], kinks[real]
     key = np.column_stack([np.round((place - window.low) / size / SAME), kinks])
     once = np.unique(key, axis=0, return_index=True)[1]
     return _Vertices(place[once], kinks[once])
+
+
+def _cross_there(switches: Switches, place: Array, kinks: Indices) -> Flags:
+    """Whether two kinks (q, 2) really cross at places (q, 2), seen from any side.
+
+    Kinks that lie on one another have parallel slopes there, or none on a side on which h is 0
+    throughout: what Newton's iteration ends at is then anywhere along them, and a little beside.
+    They cross where h to its last bits leaves no more room than SAME for the place.
+    """
+    size = switches.sides.size
+    room = ROUNDING * switches.scale(kinks.T.ravel()).reshape(2, -1)
+    real = np.zeros(len(place), dtype=np.bool_)
+    for angle in 2.0 * np.pi * (np.arange(SECTORS) + 0.5) / SECTORS:
+        ahead = AHEAD * size * np.array([np.cos(angle), np.sin(angle)])
+        near, far = (
+            follow_switches(switches, kinks.T.ravel(), np.tile(place + steps * ahead, (2, 1)))[1]
+            for steps in (1.0, 2.0)
+        )
+        g_a, g_b = ((2.0 * near - far) * size).reshape(2, -1, 2)
+        turn = np.abs(g_a[:, 0] * g_b[:, 1] - g_a[:, 1] * g_b[:, 0])
+        real |= room[0] * np.hypot(*g_b.T) + room[1] * np.hypot(*g_a.T) < SAME * turn
+    return real
 
 
 def _pieces(
@@ -214,7 +242,8 @@ def _slopes_on(
     """E's one-sided slope at places on kinks, along the kink in the direction of `to` (s, 2).
 
     `ahead`: the kink's direction is that at the place as seen from this share of `to` ahead of it,
-    on the right side of other kinks, and from twice as far: kinks bend.
+    on the right side of other kinks, and from twice as far: kinks bend. NaN where h has no slope:
+    it is 0 beside, and the kink lies on one of an earlier layer, which is followed itself.
     """
     size = switches.sides.size
     _, gradient = follow_switches(switches, kink, place + ahead * to)
@@ -225,7 +254,8 @@ def _slopes_on(
     angle = np.arctan2(normal[:, 1], normal[:, 0]) + 0.5 * np.pi
     along = np.cos(angle) * to[:, 0] / size[0] + np.sin(angle) * to[:, 1] / size[1]
     angle = np.where(along < 0, angle + np.pi, angle)
-    return slopes_along(switches.sides, place, angle[:, None])[:, 0]
+    slope = slopes_along(switches.sides, place, angle[:, None])[:, 0]
+    return np.where(normal.any(axis=1), slope, np.nan)
 
 
 def _edge_points(
@@ -237,6 +267,9 @@ def _edge_points(
     slope_a = _slopes_on(switches, kink, a, b - a, AHEAD)
     slope_b = -_slopes_on(switches, kink, b, a - b, AHEAD)
     turns = (np.abs(slope_a) > level) & (np.abs(slope_b) > level) & (slope_a * slope_b < 0)
+    flat = _level_places(
+        switches, kink, a, b, (np.abs(slope_a) <= level) & (np.abs(slope_b) <= level)
+    )
     kink, slope_a, slope_b = kink[turns], slope_a[turns], slope_b[turns]
     a, b = a[turns], b[turns]
     place, kept = _close_in(switches, kink, a, b, slope_a, slope_b)
@@ -262,7 +295,30 @@ def _edge_points(
             kind = "minimum" if rises[k] else "maximum"
         name = switches.name(int(kink[k]))
         points.append(_kinked(place[k], error[k], kind, "edge", number, (name,)))
-    return points, place[doubtful]
+    return points, np.concatenate([place[doubtful], flat])
+
+
+def _level_places(switches: Switches, kink: Indices, a: Array, b: Array, level: Flags) -> Array:
+    """A place (k, 2) on each kink along which E is level on some pieces, in the middle of one.
+
+    Longer pieces tell more: each kink's longest one. Once for kinks that lie on one another.
+    """
+    sides = switches.sides
+    error_a, error_b = (evaluate(sides.slice, *x[level].T) for x in (a, b))
+    level[level] = np.abs(error_a - error_b) <= EQUAL * sides.error_scale
+    mine = np.flatnonzero(level)
+    length = np.hypot(*((b - a)[mine] / sides.size).T)
+    mine = mine[np.lexsort((-length, kink[mine]))]
+    mine = mine[np.unique(kink[mine], return_index=True)[1]]
+    place, normal = 0.5 * (a + b)[mine], np.zeros((len(mine), 2))
+    for _ in range(3):
+        h, gradient = follow_switches(switches, kink[mine], place)
+        normal = gradient * sides.size
+        square = np.maximum((normal * normal).sum(axis=1), 1e-300)
+        place = place - (h / square)[:, None] * normal * sides.size
+    place = place[normal.any(axis=1)]
+    key = np.round((place - sides.window.low) / sides.size / SAME)
+    return place[np.unique(key, axis=0, return_index=True)[1]]
 
 
 def _links_round(sides: Sides, places: Array) -> Links:
@@ -312,8 +368,8 @@ def _close_in(
             place[k] += np.clip(move, -0.5, 0.5)[:, None] * across * size
             if (np.abs(move) <= 1e-14).all():
                 break
-        on_kink[k] = np.abs(h) <= 1e-10 * switches.scale(kink[k])
         f = _slopes_on(switches, kink[k], place[k], b[k] - a[k])
+        on_kink[k] = (np.abs(h) <= 1e-10 * switches.scale(kink[k])) & ~np.isnan(f)
         before = np.sign(f) == np.sign(slope_a[k])
         s_a[k], f_b[k] = np.where(before, s[k], s_a[k]), np.where(before, 0.5 * f_b[k], f)
         s_b[k], f_a[k] = np.where(before, s_b[k], s[k]), np.where(before, f, 0.5 * f_a[k])

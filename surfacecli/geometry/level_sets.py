@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from surfacecli.geometry.kinked import lattice_lines
 from surfacecli.geometry.profiles import Profile
 from surfacecli.geometry.rims import Lines, Region, Rim, walk_rim
+from surfacecli.geometry.slices import Window
 from surfacecli.geometry.stationary import StationaryPoint
 from surfacecli.geometry.surface import evaluate
 from surfacecli.network.transfers import Array
@@ -61,6 +62,19 @@ class Surrounding:
         apart = (u[columns] > high[0]) | (u[columns + 1] < low[0])
         apart |= (v[rows] > high[1]) | (v[rows + 1] < low[1])
         return bool((~apart).any())
+
+    @property
+    def bounds(self) -> Window:
+        """The smallest rectangle that holds the region."""
+        rows, columns = np.nonzero(self.region.mask)
+        u, v = self.region.u, self.region.v
+        u0, u1 = float(u[columns.min()]), float(u[columns.max() + 1])
+        return Window(u0, u1, float(v[rows.min()]), float(v[rows.max() + 1]))
+
+    def meets_rim(self, rim: Rim, lines: Lines) -> bool:
+        """Whether one of the sets may cross the rim of a box: it does where E is stationary."""
+        errors = evaluate(lines.sides.slice, rim.places[:, 0], rim.places[:, 1])
+        return bool((np.abs(errors[:, None] - np.array(self.levels)) <= self.slack).any())
 
     def index(self, others: int) -> int:
         """The set's own index, where other points and border points inside have the sum `others`.

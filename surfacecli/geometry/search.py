@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from surfacecli.geometry.around import CIRCLE, TINY_CIRCLE, find_support, ring_signs, weak_kind
+from surfacecli.geometry.around import (
+    CIRCLE,
+    TINY_CIRCLE,
+    find_support,
+    lies_beside,
+    lies_on_a_set,
+    ring_signs,
+    weak_kind,
+)
 from surfacecli.geometry.border import find_border_points
 from surfacecli.geometry.candidates import Candidate, FlatSet, find_candidates, find_flat_sets
 from surfacecli.geometry.completeness import (
@@ -21,6 +29,7 @@ from surfacecli.geometry.completeness import (
     SampledAudit,
     count_indices,
     find_wrong_boxes,
+    find_wrong_sets,
     sum_of_box,
 )
 from surfacecli.geometry.courses import distance_to_course, trace_course
@@ -116,7 +125,8 @@ class _Search:
                 found += step(found)
                 counted = self._count(found)
         assert counted is not None
-        audit = SampledAudit(counted.sum, border_exact=self._border_exact())
+        doubted = tuple(find_wrong_sets(self.lines, counted))
+        audit = SampledAudit(counted.sum, doubted, border_exact=self._border_exact())
         if refine and not audit.agrees and self.terrain.evaluation <= REFINE_EVALUATION:
             counted, audit = self._refine(counted)
         lowest = self._lowest([*counted.points, *counted.border])
@@ -178,16 +188,17 @@ class _Search:
         wrong: list[Window] = []
         judged = 0
         for parts in BOX_PARTS:
-            if counted.sum == 1 and rounds == 1:
+            doubted = find_wrong_sets(self.lines, counted)
+            if counted.sum == 1 and rounds == 1 and not doubted:
                 break
             wrong, judged = find_wrong_boxes(self.lines, counted, window, parts)
-            if not wrong and counted.sum == 1:
+            if not wrong and not doubted and counted.sum == 1:
                 break
-            for box in wrong[:MOST_BOXES]:
+            for box in [*doubted, *wrong][:MOST_BOXES]:
                 found += self._look_closer(box, 1, counted)
             counted, rounds = self._count(found), rounds + 1
             wrong = [b for b in wrong if sum_of_box(self.lines, counted.points, b) != 1]
-        boxes = tuple(wrong)
+        boxes = (*find_wrong_sets(self.lines, counted), *wrong)
         return counted, SampledAudit(counted.sum, boxes, judged, rounds, self._border_exact())
 
     def _look_closer(self, window: Window, finer: int, counted: Counted) -> list[StationaryPoint]:
@@ -306,6 +317,9 @@ class _Search:
             at = slide(self.terrain.slice, self.terrain.window, at, reach, sign)
             if not self._is_extremum(at, kind[0]):
                 return None
+        on_set = lies_on_a_set(signs)
+        if kind[0] == "saddle" and not on_set and lies_beside(self.terrain, at):
+            return None
         smooth, support = find_support(self.terrain, at)
         if smooth:
             # Newton comes from the samples; a smooth point next to a kink may escape them.
@@ -316,7 +330,7 @@ class _Search:
             if support == "cell":
                 return None
         error = float(evaluate(self.terrain.slice, *at))
-        if kind[0] != "saddle" and (signs == 0).any():  # level along a kink: part of a valley
+        if on_set if kind[0] == "saddle" else (signs == 0).any():  # level along a kink
             extent = (at[0], at[0], at[1], at[1])
             return StationaryPoint(*at, error, kind[0], "valley", False, kind[1], extent=extent)
         return StationaryPoint(*at, error, kind[0], support, smooth=False, index=kind[1])

@@ -16,8 +16,9 @@ Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 Moving = tuple[Array, Array] | None
 
-#: Steps at most that close in on the crossing of a kink with an edge of the lattice.
-CROSSING_STEPS = 40
+#: Steps at most that close in on the crossing of a kink with an edge of the lattice: some 70 where
+#: its slope is a hundred times steeper on one side, as where it lies on that of a leaky unit.
+CROSSING_STEPS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +158,10 @@ def cross_lattice(switches: Switches, u: Array, v: Array, right: Flags) -> Cross
 
 
 def _cross(switches: Switches, kink: Indices, start: Array, end: Array) -> Array:
-    """Zeros of h - node on segments (q, 2) with a change of sign, by the Illinois rule."""
+    """Where h - node changes sign on segments (q, 2), by the Illinois rule.
+
+    Halved where h is 0 to the last bit: it may be so all the way from the kink to there.
+    """
     t_a, t_b = np.zeros(len(kink)), np.ones(len(kink))
     h_a, _ = follow_switches(switches, kink, start, gradients=False)
     h_b, _ = follow_switches(switches, kink, end, gradients=False)
@@ -165,6 +169,7 @@ def _cross(switches: Switches, kink: Indices, start: Array, end: Array) -> Array
     active = np.arange(len(kink))
     near = 1e-14 * switches.scale(kink)
     t = np.where(np.abs(h_a) < np.abs(h_b), 0.0, 1.0)
+    h_a, h_b = np.where(h_a == 0, -h_b, h_a), np.where(h_b == 0, -h_a, h_b)
     for _ in range(CROSSING_STEPS):
         if not len(active):
             break
@@ -175,6 +180,7 @@ def _cross(switches: Switches, kink: Indices, start: Array, end: Array) -> Array
         place = start[k] + t[k, None] * (end[k] - start[k])
         h, _ = follow_switches(switches, kink[k], place, gradients=False)
         before = (h > 0) == left[k]
+        h = np.where(h == 0, -np.where(before, h_b[k], h_a[k]), h)
         # The value at an end that stays is halved: the other end is reached sooner.
         t_a[k], h_b[k] = np.where(before, t[k], t_a[k]), np.where(before, 0.5 * h_b[k], h)
         t_b[k], h_a[k] = np.where(before, t_b[k], t[k]), np.where(before, h, 0.5 * h_a[k])

@@ -104,7 +104,7 @@ def _on_the_border(cells: Cells) -> Array:
 
 def _near(cells: Cells) -> float:
     window = cells.window
-    return ON_KINK * max(window.u1 - window.u0, window.v1 - window.v0)
+    return ON_KINK * window.longer_side
 
 
 def _confirm(cells: Cells, u: Array, v: Array, found: Indices) -> Indices:

@@ -52,20 +52,24 @@ _NARROW = np.linspace(-1.0, 1.0, 7)
 class Sides:
     """A slice with the sizes that one-sided derivatives are measured by.
 
-    `size` (2,) of the window; `scales`, the largest pre-activation of each layer; the largest |E|,
-    slope of E and second derivative (in units of the window) on a small lattice. `inputs` (N, n) of
-    the first moved layer, and `parts`, the constant, u and v part of its pre-activations.
+    `scales`, the largest pre-activation of each layer; the largest |E|, slope of E and second
+    derivative (in units of the window) on a small lattice. `inputs` (N, n) of the first moved
+    layer, and `parts`, the constant, u and v part of its pre-activations.
     """
 
     slice: Slice
     window: Window
-    size: Array
     inputs: Array
     parts: tuple[Array, Array | None, Array | None]
     scales: tuple[float, ...]
     error_scale: float
     gradient_scale: float
     curvature_scale: float
+
+    @property
+    def size(self) -> Array:
+        """The width and the height of the window (2,)."""
+        return self.window.size
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +100,6 @@ def measure_sides(slice: Slice, window: Window) -> Sides:
     return Sides(
         slice,
         window,
-        size,
         inputs,
         affine_parts(slice, inputs),
         tuple(map(float, scales)),

@@ -63,6 +63,10 @@ class Window:
         """The width and the height (2,)."""
         return self.high - self.low
 
+    @property
+    def longer_side(self) -> float:
+        return float(self.size.max())
+
     def encloses(self, places: Array) -> NDArray[np.bool_]:
         """Which places (..., 2) lie inside, off the border."""
         return np.asarray(((places > self.low) & (places < self.high)).all(axis=-1))

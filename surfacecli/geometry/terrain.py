@@ -29,7 +29,7 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Terrain:
-    """A sampled slice. `size` and `spacing` (2,): of the window and from grid point to grid point.
+    """A sampled slice. `spacing` (2,): from grid point to grid point.
 
     `error_scale`, `gradient_scale`, `curvature_scale`: the largest of each that was sampled, the
     latter two in units of the window; tolerances are relative to them. `evaluation`: multiply-adds
@@ -40,12 +40,16 @@ class Terrain:
     window: Window
     grid: Grid
     samples: Samples
-    size: Array
     spacing: Array
     error_scale: float
     gradient_scale: float
     curvature_scale: float
     evaluation: float
+
+    @property
+    def size(self) -> Array:
+        """The width and the height of the window (2,)."""
+        return self.window.size
 
 
 def survey(slice: Slice, window: Window, grid: Grid) -> Terrain:
@@ -58,7 +62,6 @@ def survey(slice: Slice, window: Window, grid: Grid) -> Terrain:
         window,
         grid,
         samples,
-        size,
         size / (n_u - 1, n_v - 1),
         float(np.abs(grid.error).max()),
         float(np.abs(samples.derivatives.gradient * size).max(initial=0.0)),
@@ -78,7 +81,6 @@ def focus(terrain: Terrain, window: Window, points: tuple[int, int]) -> Terrain:
         terrain,
         window=window,
         samples=sample_derivatives(terrain.slice, window, points, most=2 * SAMPLES),
-        size=size,
         spacing=size / (points[0] - 1, points[1] - 1),
         gradient_scale=terrain.gradient_scale * ratio,
         curvature_scale=terrain.curvature_scale * ratio**2,

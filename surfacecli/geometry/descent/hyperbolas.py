@@ -38,7 +38,7 @@ class _Walk:
 
     def __init__(self, product: Product, window: Window, start: Vector) -> None:
         self.product, self.window = product, window
-        self.size = max(window.u1 - window.u0, window.v1 - window.v0)
+        self.size = window.longer_side
         near = ON * self.size
         u, v = (0.0 if abs(x) <= near else x for x in start)
         self.place = u, v

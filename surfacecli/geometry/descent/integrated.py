@@ -55,7 +55,7 @@ def integrate_flow(lookout: Lookout, window: Window, start: Vector) -> Path:
 
 def _leaves(window: Window, place: Vector, direction: Vector) -> bool:
     """Whether a direction leads out of the window from a place on its border."""
-    near = ON_BORDER * max(window.u1 - window.u0, window.v1 - window.v0)
+    near = ON_BORDER * window.longer_side
     return (
         (place[0] <= window.u0 + near and direction[0] < 0)
         or (place[0] >= window.u1 - near and direction[0] > 0)

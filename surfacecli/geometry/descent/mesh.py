@@ -38,7 +38,7 @@ class Mesh:
             raise ValueError("the flow has a closed form only where E is a quadratic in each cell")
         self.exact, self.plane, self.errors = exact, exact.cells.plane, exact.errors
         window = exact.cells.window
-        self.size = max(window.u1 - window.u0, window.v1 - window.v0)
+        self.size = window.longer_side
         self.near = ON_KINK * self.size
         self._origins = Lookup(self.plane.origin)
         start = self.plane.place[self.plane.origin]

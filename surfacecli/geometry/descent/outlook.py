@@ -43,7 +43,7 @@ class Lookout:
 
     def __init__(self, pieces: Pieces, window: Window, scale: float) -> None:
         self.pieces, self.scale = pieces, scale
-        self.size = max(window.u1 - window.u0, window.v1 - window.v0)
+        self.size = window.longer_side
         self.radius = CIRCLE * self.size
 
     def look(self, place: Vector) -> Outlook:

@@ -121,7 +121,7 @@ def _cut_lines(plane: Subdivision, window: Window, rows: Array, tell: Teller) ->
     count = len(rows)
     lines = Lines(np.concatenate([rows, sides]))
     corners = [(count + (k + 3) % 4, count + k) for k in range(4)]
-    meetings = Meetings(lines, corners, max(window.u1 - window.u0, window.v1 - window.v0))
+    meetings = Meetings(lines, corners, window.longer_side)
     _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     members = Lookup(group.ravel())
     for number in np.argsort(first):

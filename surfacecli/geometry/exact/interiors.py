@@ -82,7 +82,7 @@ def inside_by_gradient(cells: Cells, errors: CellErrors, by_border: Indices) -> 
     singular that rounding decides, `by_border` stands.
     """
     result = by_border.copy()
-    near = NEAR * max(cells.window.u1 - cells.window.u0, cells.window.v1 - cells.window.v0)
+    near = NEAR * cells.window.longer_side
     quadratic = isinstance(errors, Quadratics)
     left, places = np.arange(len(cells)), cells.inner_points
     reach = np.zeros(0) if quadratic else 2.0 * _diameters(cells)

@@ -123,4 +123,26 @@ def test_the_way_down_where_the_hessian_jumps() -> None:
     # Up to the right E is u^2 - 2 uv at first, down to the left -2 uv, which is lower.
     steepest = np.linalg.eigh(np.array([[2.0, -2.0], [-2.0, 0.0]]))[1][:, 0]
     assert saddle.downhill is not None
-    assert abs(np.array(saddle.downhill) @ steepest) > np.cos(np.radians(0.5))
+    assert abs(np.array(saddle.downhill) @ steepest) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("steep", [1.0, 3.0, 30.0, 300.0])
+def test_a_way_down_within_a_narrow_wedge(steep: float) -> None:
+    """E = (uv - 1)^2 + (K relu(u))^2 + (2 K relu(-u))^2 falls both ways within 1/2K^2 of u = 0."""
+    objective = make_objective(
+        [[[0.0], [0.0]], [[0.0, 0.0], [steep, 0.0], [0.0, 2.0 * steep]]],
+        ["relu", "identity"],
+        [[1.0]],
+        [[1.0, 0.0, 0.0]],
+    )
+    slice = make_slice_by_hand(
+        objective, {1: [[1.0], [-1.0]]}, {2: [[1.0, -1.0], [0.0, 0.0], [0.0, 0.0]]}, "weights"
+    )
+    (saddle,) = give_exact_verdict(slice, WINDOW).smooth_saddles
+    assert (saddle.u, saddle.v) == pytest.approx((0.0, 0.0), abs=1e-10)
+    left = np.array([[8.0 * steep**2, -2.0], [-2.0, 0.0]])
+    smallest = np.linalg.eigvalsh(left)[0]
+    line = np.array(saddle.downhill)
+    assert line @ left @ line == pytest.approx(smallest, rel=1e-6)
+    at = 1e-4 * np.outer([1.0, -1.0], line)
+    assert (evaluate(slice, *at.T) < saddle.error).all()

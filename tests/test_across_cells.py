@@ -31,6 +31,23 @@ def places_in(cells: AcrossCells, patch: np.ndarray, seed: int = 0) -> np.ndarra
     return cells.frame.swap(np.stack([x, low + t * (high - low)], axis=1))
 
 
+@pytest.mark.parametrize("nearest", [10.0, 1.0, 0.3, 1e-2, 1e-6])
+def test_the_integral_of_a_curve(nearest: float) -> None:
+    """Against many small parts of equal weight in log(distance), for poles near and far."""
+    pole, high = 0.5 - nearest, 1.75
+    curve = np.array([0.7, -1.3, -pole, 1.0])  # y = -(0.7 - 1.3 x) / (x - pole)
+    bounds = pole + np.geomspace(0.5 - pole, high - pole, 4001)
+    points, weights = np.polynomial.legendre.leggauss(3)
+    half = 0.5 * np.diff(bounds)[:, None]
+    x = 0.5 * (bounds[1:] + bounds[:-1])[:, None] + half * points
+    wanted = (bent.heights(curve, x) * half * weights).sum()
+    assert bent.integral(curve, np.array(0.5), np.array(high)) == pytest.approx(wanted, rel=1e-11)
+    line = np.array([0.7, -1.3, 2.0, 0.0])
+    assert bent.integral(line, np.array(-1.0), np.array(2.0)) == pytest.approx(
+        -0.35 * 3 + 0.65 * 1.5
+    )
+
+
 def locate(cells: AcrossCells, places: np.ndarray) -> np.ndarray:
     """The cells of places (k, 2), by trying every patch of their slab."""
     slabs = cells.slabs

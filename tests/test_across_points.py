@@ -496,6 +496,48 @@ def test_the_post_has_a_ridge_and_a_valley() -> None:
     assert course == pytest.approx(course[0])
 
 
+@pytest.mark.parametrize("layer", [1, 2])
+@pytest.mark.parametrize(
+    "window", [Window(-1, 1, 0, 1), Window(-1, 1, -1, 0), Window(0, 1, -1, 1), Window(-1, 0, -1, 1)]
+)
+def test_a_cross_that_the_window_cuts_is_one_set(window: Window, layer: int) -> None:
+    """E = (uv)^2: the valley along one axis ends on the side of the window, where E is 0 too."""
+    objective = make_objective([[[1.0]], [[1.0]]], ["identity", "identity"], [[1.0]], [[0.0]])
+    exact = examine_across(
+        make_slice_by_hand(objective, {layer: [[1.0]]}, {3 - layer: [[1.0]]}), window
+    )
+    check_audit(exact)
+    (cross,) = every_minimum(exact)
+    assert (cross.describe(), cross.index) == ("valley (minimum)", 1)
+    assert cross.extent == pytest.approx((window.u0, window.u1, window.v0, window.v1))
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+def test_a_valley_that_ends_on_a_level_kink_is_one_set_with_it(layer: int) -> None:
+    """E = (uv)^2 + (relu(-v) - 1)^2: along u = 0 for v > 0, and along v = 0, where E is 1."""
+    weights = [[[0.0], [0.0]], [[0.0, 0.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]
+    objective = make_objective(
+        weights,
+        ["identity", "relu", "identity"],
+        [[1.0]],
+        [[0.0, 1.0]],
+        biases=[[0.0, 1.0], [10.0, 0.0], [-10.0, 0.0]],
+    )
+    along: list[dict[int, object]] = [{1: [[1.0], [0.0]]}, {2: [[1.0, 0.0], [0.0, -1.0]]}]
+    slice = make_slice_by_hand(objective, *along[:: 3 - 2 * layer], "weights")
+    sides = ((-1.0, 1.25), (-1.5, 1.0))[:: 3 - 2 * layer]
+    exact = examine_across(slice, Window(*sides[0], *sides[1]))
+    check_audit(exact)
+    (shoulder,) = (p for p in exact.points if p.error == pytest.approx(1.0))
+    assert (shoulder.describe(), shoulder.index) == ("valley (shoulder)", 0)
+    wanted = ((-1.0, 1.25), (0.0, 1.0))[:: 3 - 2 * layer]
+    assert shoulder.extent == pytest.approx((*wanted[0], *wanted[1]), abs=1e-12)
+
+
+def every_minimum(exact: AcrossExact) -> list[StationaryPoint]:
+    return [p for p in every_point(exact) if p.kind == "minimum"]
+
+
 def test_the_preset_saddles_has_its_saddle() -> None:
     preset = load_preset("saddles")
     verdict = give_exact_verdict(preset.slices["E12"], preset.window)

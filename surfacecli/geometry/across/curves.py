@@ -12,6 +12,9 @@ from surfacecli.network.transfers import Array
 ROUNDING = 4e-15
 #: n and d share a root where their resultant is below this times its terms.
 SHARED = 1e-12
+#: Where d changes by more than this share of its middle, a curve's integral is a logarithm; else so
+#: many points and weights are right to the last bits.
+STEEP, GAUSS = 0.4, np.polynomial.legendre.leggauss(12)
 
 
 def level(y: float) -> Array:
@@ -38,6 +41,19 @@ def rise(curves: Array, x: Array, step: Array) -> Array:
     n0, n1, d0, d1 = np.moveaxis(curves, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(step * (n0 * d1 - n1 * d0) / ((d0 + d1 * x) * (d0 + d1 * (x + step))))
+
+
+def integral(curves: Array, low: Array, high: Array) -> Array:
+    """The integral of y(x) from low to high (...), over which d has no root."""
+    n0, n1, d0, d1 = np.moveaxis(from_place(curves, 0.5 * (low + high)), -1, 0)
+    half = 0.5 * (high - low)
+    x, weights = half[..., None] * GAUSS[0], half[..., None] * GAUSS[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y = (n0[..., None] + n1[..., None] * x) / (d0[..., None] + d1[..., None] * x)
+        exact = n1 / d1 * 2.0 * half
+        exact += (n0 - n1 * d0 / d1) / d1 * np.log((d0 + d1 * half) / (d0 - d1 * half))
+        steep = np.abs(d1 * half) > STEEP * np.abs(d0)
+    return np.asarray(-np.where(steep, exact, (y * weights).sum(axis=-1)))
 
 
 def rise_error(curves: Array, x: Array) -> Array:

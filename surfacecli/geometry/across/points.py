@@ -36,6 +36,8 @@ Place = tuple[float, float, float]
 
 #: A gradient counts as 0 on all sides below this times the size of its terms.
 SMOOTH = 1e-10
+#: The bend of a line counts as 0 below this times the largest one there.
+NONE = 1e-12
 #: A cell's table and the forward pass agree within this, relative to the largest E.
 AGREE = 1e-9
 #: Round a point at this distance, in windows, the units that change their pieces make its kink.
@@ -286,11 +288,11 @@ def _with_bends(found: Found, spot: int, cells: Indices, point: StationaryPoint)
     bends = [(2, 0), (1, 1), (0, 2)]
     spread = [np.ptp(table[:, i, j]) <= SMOOTH * size[:, i, j].max() for i, j in bends]
     saddle = point.kind == "saddle"
+    x, y = (np.full(len(cells), at[spot]) for at in (found.spots.x, found.spots.y))
+    hessians = found.cells.frame.swap_hessians(found.tables.hessian(cells, x, y))
     if not all(spread):
-        return replace(point, downhill=_line_down(found, point) if saddle else None)
-    (xx, xy, yy) = (table[0, i, j] for i, j in bends)
-    hessian = found.cells.frame.swap_hessians(np.array([[2.0 * xx, xy], [xy, 2.0 * yy]]))
-    (smaller, larger), vectors = np.linalg.eigh(hessian)
+        return replace(point, downhill=_line_down(found, point, hessians) if saddle else None)
+    (smaller, larger), vectors = np.linalg.eigh(hessians[0])
     return replace(
         point,
         eigenvalues=(float(smaller), float(larger)),
@@ -298,22 +300,40 @@ def _with_bends(found: Found, spot: int, cells: Indices, point: StationaryPoint)
     )
 
 
-def _line_down(found: Found, point: StationaryPoint) -> tuple[float, float] | None:
-    """The line in which E bends down most both ways, to half a degree; None where there is none.
+def _line_down(found: Found, point: StationaryPoint, hessians: Array) -> tuple[float, float] | None:
+    """The line in which E bends down most both ways; None where there is none.
 
-    The Hessians are those of the cells on either side of the point.
+    `hessians` (k, 2, 2) in (u, v) of the cells there, none of which has all directions. A line goes
+    into one of them and, backwards, into another. The higher of their two bends is least along an
+    eigenvector, or where both are the same, which they are on all borders of cells.
     """
     frame = found.cells.frame
-    angle = np.arange(0.0, np.pi, np.pi / 360.0)
-    line = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    first, second = np.triu_indices(len(hessians), 1)
+    jumps = hessians[first] - hessians[second]
+    axes = np.linalg.eigh(np.concatenate([hessians, jumps]))[1].swapaxes(1, 2).reshape(-1, 2)
+    lines = np.concatenate([axes, _level_lines(jumps)])
+    step = RING * min(frame.extent)
     bends = []
-    for way in (1.0, -1.0):
-        at = np.array([point.u, point.v]) + way * RING * min(frame.extent) * line
+    for way in (step, -step):
+        at = np.array([point.u, point.v]) + way * lines
         hessian = differentiate(frame.slice, at[:, 0], at[:, 1]).hessian
-        bends.append(np.einsum("ki,kij,kj->k", line, hessian, line))
+        bends.append(np.einsum("ki,kij,kj->k", lines, hessian, lines))
     highest = np.maximum(*bends)
     k = int(highest.argmin())
-    return line_along(line[k]) if highest[k] < 0.0 else None
+    return line_along(lines[k]) if highest[k] < -NONE * np.abs(hessians).max() else None
+
+
+def _level_lines(forms: Array) -> Array:
+    """Unit vectors d (m, 2) with d Q d = 0, of forms Q (k, 2, 2): two of each, or none."""
+    values, vectors = np.linalg.eigh(forms)
+    indefinite = (values[:, 0] < 0.0) & (values[:, 1] > 0.0)
+    parts, vectors = np.sqrt(np.abs(values[indefinite])), vectors[indefinite]
+    lines = [
+        sign * parts[:, :1] * vectors[:, :, 1] + parts[:, 1:] * vectors[:, :, 0]
+        for sign in (1.0, -1.0)
+    ]
+    both = np.concatenate(lines)
+    return np.asarray(both / np.hypot(*both.T)[:, None])
 
 
 def _inner_points(found: Found) -> list[StationaryPoint]:

@@ -24,8 +24,6 @@ Indices = NDArray[np.intp]
 AT_SPOT = 1e-6
 #: Segments that a curve is drawn with.
 SEGMENTS = 24
-#: Points and weights for areas.
-GAUSS = np.polynomial.legendre.leggauss(12)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +126,20 @@ def _course_links(found: Found, begin: Indices) -> list[Indices]:
 
 
 def _piece_at(found: Found, place: Array, extent: Array) -> int:
-    """A stationary level piece of a gap that a place lies on, or -1."""
+    """A stationary level piece that a place lies on, or -1."""
     spots, pieces = found.spots, found.pieces
     low, high = pieces.ends.T
-    on = (pieces.on == GAP) & ~pieces.crossed
-    on &= np.abs(spots.x[low] - place[0]) < AT_SPOT * extent[0]
-    on &= (spots.y[low] <= place[1]) & (place[1] <= spots.y[high])
+    x, y = (np.stack([at[low], at[high]]) for at in (spots.x, spots.y))
+    slack = AT_SPOT * extent
+    on = np.abs(x[0] - place[0]) < slack[0]
+    on &= (y[0] - slack[1] < place[1]) & (place[1] < y[1] + slack[1])
+    chain = pieces.on == CHAIN
+    curve = found.cells.chains.curve[pieces.number[chain]]
+    at = np.clip(place[0], *x[:, chain])
+    on[chain] = (np.abs(at - place[0]) < slack[0]) & (
+        np.abs(bent.heights(curve, at) - place[1]) < slack[1]
+    )
+    on &= ~pieces.crossed
     return int(on.argmax()) if on.any() else -1
 
 
@@ -300,7 +306,8 @@ def _area(found: Found, wanted: Indices) -> float:
     slabs = found.cells.slabs
     patch = np.flatnonzero(np.isin(found.cells.cell, wanted))
     slab = slabs.slab_of_patch[patch]
-    half = 0.5 * (slabs.x[slab + 1] - slabs.x[slab])
-    x = slabs.middle[slab][:, None] + half[:, None] * GAUSS[0]
-    low, high = (bent.heights(slabs.curves[slabs.below[patch] + k][:, None], x) for k in (0, 1))
-    return float((half * ((high - low) @ GAUSS[1])).sum())
+    low, high = (
+        bent.integral(slabs.curves[slabs.below[patch] + k], slabs.x[slab], slabs.x[slab + 1])
+        for k in (0, 1)
+    )
+    return float((high - low).sum())

@@ -538,6 +538,53 @@ def every_minimum(exact: AcrossExact) -> list[StationaryPoint]:
     return [p for p in every_point(exact) if p.kind == "minimum"]
 
 
+@pytest.mark.parametrize("reach", [4.0, 100.0, 300.0, 1000.0, 3000.0])
+@pytest.mark.parametrize("name", ["post", "post-linear", "leaky"])
+def test_ridge_and_valleys_are_told_apart_in_wide_windows(name: str, reach: float) -> None:
+    """Where u v is constant they are hardly apart at the sides; closed forms tell how low.
+
+    E is a quadratic in u v in each quadrant, from three forward passes.
+    """
+    slice = load_preset(name).slices["E12"]
+    exact = examine_across(slice, Window(-reach, reach, -reach, reach))
+    check_audit(exact)
+    valleys = [p for p in exact.points if p.describe() == "valley (minimum)"]
+    wanted = 0
+    for signs in itertools.product((1.0, -1.0), repeat=2):
+        at = np.array([0.0, 1.0, 2.0])
+        c, b, a = np.polynomial.polynomial.polyfit(
+            at, evaluate(slice, signs[0] * at, np.full(3, signs[1])), 2
+        )
+        if b >= -1e-9:
+            continue
+        wanted += 1
+        (valley,) = (p for p in valleys if (p.u * signs[0] > 0) and (p.v * signs[1] > 0))
+        assert (valley.index, valley.error) == (1, pytest.approx(c - b * b / (4 * a), rel=1e-9))
+        assert abs(valley.u * valley.v) == pytest.approx(-b / (2 * a))
+        # Its course is drawn, from side to side, and goes round the corner, not across it.
+        course = np.abs(np.array(valley.outline).reshape(-1, 2))
+        assert course.max(axis=0) == pytest.approx([reach, reach])
+        assert course.prod(axis=1) == pytest.approx(-b / (2 * a), rel=1e-5)
+        middle = np.abs(np.array(valley.outline)).mean(axis=1)
+        assert middle.min(axis=1).max() < 0.02 * reach or reach < 100
+    assert len(valleys) == wanted
+    (line,) = (p for p in exact.points if p not in valleys)
+    assert line.error == pytest.approx(evaluate(slice, 0.0, 0.0))
+
+
+def test_a_valley_that_ends_nowhere_is_disputed() -> None:
+    found = examine_across(load_preset("saddles").slices["E12"], WINDOW).found
+    assert found.loose_ends == 0
+    found = examine_across(load_preset("post").slices["E12"], Window()).found
+    assert found.loose_ends == 0
+    courses = found.courses
+    ends = courses.ends.copy()
+    ends[0, 1] = 0.9 * ends[0, 1] + 0.1 * ends[0, 0]
+    cut = dataclasses.replace(found, courses=dataclasses.replace(courses, ends=ends))
+    assert cut.loose_ends == 1
+    assert points_module._disputed(cut) == points_module._disputed(found) + 1
+
+
 def test_the_preset_saddles_has_its_saddle() -> None:
     preset = load_preset("saddles")
     verdict = give_exact_verdict(preset.slices["E12"], preset.window)

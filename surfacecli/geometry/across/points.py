@@ -395,7 +395,8 @@ def _disputed(found: Found) -> int:
     """How many cells two roads differ on: E by the forward pass, and the sign of the Hessian.
 
     A kink that was missed shows up in the first: the cell's table cannot be right on both sides.
-    One more is disputed where E falls from the lowest of all places.
+    One more is disputed where E falls from the lowest of all places, and one for each valley that
+    ends where nothing is.
     """
     cells, slabs, inside = found.cells, found.cells.slabs, found.inside
     points = slabs.inner_points()
@@ -409,7 +410,8 @@ def _disputed(found: Found) -> int:
     other = clear & (np.sign(product - mixed) != inside.index)
     falls = np.append(found.spots.rounds.falls, inside.index < 0)
     beyond = bool(falls[_errors(found).argmin()])
-    return len(np.unique(np.concatenate([wrong, inside.cell[other]]))) + beyond
+    cell_count = len(np.unique(np.concatenate([wrong, inside.cell[other]])))
+    return cell_count + beyond + found.loose_ends
 
 
 def _errors(found: Found) -> Array:

@@ -13,7 +13,7 @@ from surfacecli.geometry.across.edges import ChainTurns, GapTurns
 from surfacecli.geometry.across.interiors import Interiors, bed
 from surfacecli.geometry.across.spots import CHAIN, GAP, NODE, LevelPieces, Spots
 from surfacecli.geometry.across.tables import Tables
-from surfacecli.geometry.across.valleys import Courses
+from surfacecli.geometry.across.valleys import INNER, Courses
 from surfacecli.geometry.exact.groups import connect
 from surfacecli.geometry.stationary import PointKind, StationaryPoint
 from surfacecli.network.transfers import Array
@@ -22,8 +22,14 @@ Indices = NDArray[np.intp]
 
 #: A valley ends at the spot nearest to its end, if that is nearer than this, in windows.
 AT_SPOT = 1e-6
+#: And if E is the same there but for this share of what it is the sum of.
+SAME_LEVEL, ROUNDED = 1e-7, 1e-14
 #: Segments that a curve is drawn with.
 SEGMENTS = 24
+#: Shares of a course at which it is looked at: of a hyperbola in a wide window all that is not
+#: straight lies close to the ends.
+_NEAR_END = 0.5 * np.geomspace(1e-12, 1.0, 12 * SEGMENTS)
+SHARES = np.unique(np.concatenate([[0.0], _NEAR_END, 1.0 - _NEAR_END, [1.0]]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +61,63 @@ class Found:
             beside[edge + step] = self.gaps.cell.max(axis=0)
         result[node] = beside[spots.number[node]]
         return result
+
+    @cached_property
+    def goes_on(self) -> NDArray[np.bool_]:
+        """Which ends of courses (k, 2) are those of others too."""
+        result = np.zeros((len(self.courses), 2), dtype=np.bool_)
+        result[self.courses.joined[:, 0], 1] = True
+        result[self.courses.joined[:, 1], 0] = True
+        return result
+
+    @cached_property
+    def spots_at_ends(self) -> Indices:
+        """The spots at which courses end: (k, 2), -1 where there is none, or the course goes on.
+
+        One near by may lie on another set. And where a valley runs steeply, the end is known less
+        well than that a spot lies on the valley.
+        """
+        spots, courses = self.spots, self.courses
+        extent = np.array(self.cells.frame.extent)
+        places, ends = np.stack([spots.x, spots.y], axis=1) / extent, courses.ends / extent
+        result = np.full((len(courses), 2), -1)
+        for course, k in np.argwhere(~self.goes_on):
+            distance = np.abs(places - ends[course, k])
+            near = np.flatnonzero((distance[:, 0] < AT_SPOT) & self.on_level(course))
+            away = distance[near].max(axis=1)
+            if not courses.upright[course]:
+                cell = np.full(len(near), self.cells.cell[courses.patch[course]])
+                aside = np.abs(bed(self.tables, cell, spots.x[near]) - spots.y[near]) / extent[1]
+                away = np.fmin(away, aside)
+            if len(near) and away.min() < AT_SPOT:
+                result[course, k] = near[away.argmin()]
+        return result
+
+    @cached_property
+    def loose_ends(self) -> int:
+        """The ends of courses at which there is nothing, which there cannot be."""
+        loose = np.argwhere(~self.goes_on & (self.spots_at_ends < 0))
+        ends = self.courses.ends
+        return sum(_piece_at(self, course, ends[course, k]) < 0 for course, k in loose)
+
+    def on_level(self, course: int) -> NDArray[np.bool_]:
+        """The spots (P,) at which E is what it is along a course."""
+        level, slack = self._levels
+        return np.asarray(np.abs(level - self._course_levels[course]) <= slack)
+
+    @cached_property
+    def _levels(self) -> tuple[Array, Array]:
+        table, size = self.tables.shifted(self.cell_of_spots, self.spots.x, self.spots.y)
+        # Where E is 0, as good as the square of a place's rounding.
+        slack = SAME_LEVEL * size[:, 0, 0] + ROUNDED**2 * table[:, 0, 0].max()
+        return table[:, 0, 0], slack
+
+    @cached_property
+    def _course_levels(self) -> Array:
+        cell = self.cells.cell[self.courses.patch]
+        x, y = (self.courses.ends * [[[1.0 - INNER], [INNER]]]).sum(axis=1).T
+        y = np.where(self.courses.upright, y, bed(self.tables, cell, x))
+        return self.tables.value(cell, x, y)
 
     @property
     def index(self) -> int:
@@ -108,29 +171,22 @@ def _piece_links(found: Found, begin: Indices) -> Indices:
 
 def _course_links(found: Found, begin: Indices) -> list[Indices]:
     """Courses with each other where they go on, else with the spots at their ends."""
-    courses, spots, frame = found.courses, found.spots, found.cells.frame
+    courses, at = found.courses, found.spots_at_ends
     links = [begin[2] + courses.joined, begin[2] + courses.crossed]
-    goes_on = np.zeros((len(courses), 2), dtype=np.bool_)
-    goes_on[courses.joined[:, 0], 1] = True
-    goes_on[courses.joined[:, 1], 0] = True
-    extent = np.array(frame.extent)
-    places = np.stack([spots.x, spots.y], axis=1) / extent
-    for course, k in np.argwhere(~goes_on):
-        distance = np.abs(places - courses.ends[course, k] / extent).max(axis=1)
-        nearest = int(distance.argmin())
-        if distance[nearest] < AT_SPOT:
-            links.append(np.array([[begin[2] + course, nearest]]))
-        elif (piece := _piece_at(found, courses.ends[course, k], extent)) >= 0:
+    for course, k in np.argwhere(~found.goes_on):
+        if at[course, k] >= 0:
+            links.append(np.array([[begin[2] + course, at[course, k]]]))
+        elif (piece := _piece_at(found, course, courses.ends[course, k])) >= 0:
             links.append(np.array([[begin[2] + course, begin[1] + piece]]))
     return links
 
 
-def _piece_at(found: Found, place: Array, extent: Array) -> int:
-    """A stationary level piece that a place lies on, or -1."""
+def _piece_at(found: Found, course: int, place: Array) -> int:
+    """A stationary level piece that the end of a course lies on, or -1."""
     spots, pieces = found.spots, found.pieces
     low, high = pieces.ends.T
     x, y = (np.stack([at[low], at[high]]) for at in (spots.x, spots.y))
-    slack = AT_SPOT * extent
+    slack = AT_SPOT * np.array(found.cells.frame.extent)
     on = np.abs(x[0] - place[0]) < slack[0]
     on &= (y[0] - slack[1] < place[1]) & (place[1] < y[1] + slack[1])
     chain = pieces.on == CHAIN
@@ -139,7 +195,7 @@ def _piece_at(found: Found, place: Array, extent: Array) -> int:
     on[chain] = (np.abs(at - place[0]) < slack[0]) & (
         np.abs(bent.heights(curve, at) - place[1]) < slack[1]
     )
-    on &= ~pieces.crossed
+    on &= ~pieces.crossed & found.on_level(course)[low]
     return int(on.argmax()) if on.any() else -1
 
 
@@ -249,21 +305,26 @@ def _piece_line(found: Found, piece: int) -> Array:
 
 def _course_line(found: Found, course: int) -> Array:
     """A course as places along it, close where it bends."""
-    courses = found.courses
-    ends: Array = courses.ends[course]
+    courses, at = found.courses, found.spots_at_ends[course]
+    places = np.stack([found.spots.x[at], found.spots.y[at]], axis=1)
+    ends: Array = np.where(at[:, None] >= 0, places, courses.ends[course])
     if courses.upright[course]:
         return ends
     cell = found.cells.cell[courses.patch[course]]
-    # Even steps along x where the valley runs flat, along y where it runs steep.
-    x = np.linspace(ends[0, 0], ends[1, 0], 16 * SEGMENTS + 1)
+    x = ends[0, 0] + SHARES * (ends[1, 0] - ends[0, 0])
     y = bed(found.tables, np.full(len(x), cell), x)
     y[[0, -1]] = ends[:, 1]
     # Where q2 has a double root the bed goes on as it comes.
     known = np.isfinite(y)
-    y = np.interp(x, x[known], y[known])
     frame = found.cells.frame
-    step = np.hypot(np.diff(x) / (frame.x[1] - frame.x[0]), np.diff(y) / (frame.y[1] - frame.y[0]))
-    way = np.append(0.0, np.cumsum(step))
+    y = np.interp(x, x[known], y[known]).clip(*frame.y)
+    across, up = np.diff(x) / frame.extent[0], np.diff(y) / frame.extent[1]
+    # Even steps in length and in direction together: short ones where it bends.
+    length = np.append(0.0, np.cumsum(np.hypot(across, up)))
+    turned = np.abs(np.diff(np.arctan2(up, across))) * (length[-1] > 0.0)
+    way = length / max(length[-1], 1e-300)
+    way[1:-1] += np.cumsum(turned) / np.pi
+    way[-1] = 1.0 + turned.sum() / np.pi
     kept = np.unique(
         np.searchsorted(way, np.linspace(0.0, way[-1], SEGMENTS + 1)).clip(0, len(x) - 1)
     )

@@ -291,9 +291,9 @@ def test_a_search_that_stays_incomplete_names_the_boxes(monkeypatch):
     )
 
 
-def level_crest() -> Slice:
+def level_crest(transfer: str = "abs") -> Slice:
     """E = (1 - |h|)^2: a crest along h = 0, which runs askew through the window."""
-    objective = make_objective([[[1]]], ["abs"], [[1]], [[1]])
+    objective = make_objective([[[1]]], [transfer], [[1]], [[1]])
     return make_slice_by_hand(objective, {1: [[np.cos(0.4)]]}, {1: [[np.sin(0.4)]]})
 
 
@@ -341,6 +341,17 @@ def test_a_set_has_no_more_than_its_pieces():
     sets = tuple(replace(p, index=p.index + 3) if p.kind == "maximum" else p for p in found.points)
     assert not find_wrong_sets(lines, counted)
     assert len(find_wrong_sets(lines, replace(counted, points=sets))) == 1
+
+
+def test_a_minimum_has_index_1_unless_it_has_a_hole():
+    slice, window = level_crest("identity"), Window(-0.4, 2.1, -0.5, 0.6)
+    lines, found = Lines(measure_sides(slice, window)), audited_search(slice, window)
+    counted = count_indices(lines, found.points)
+    assert [(p.describe(), p.index) for p in counted.points] == [("valley (minimum)", 1)]
+    assert not find_wrong_sets(lines, counted)
+    for index in (0, -1):
+        wrong = replace(counted, points=(replace(counted.points[0], index=index),))
+        assert len(find_wrong_sets(lines, wrong)) == 1
 
 
 # --- Kinks that lie on one another ----------------------------------------------------------------

@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from across_slices import WINDOW as ACROSS
+from across_slices import random_across_slice
 from oracles import (
     central_gradient,
     make_objective,
@@ -14,6 +16,7 @@ from oracles import (
 )
 
 from surfacecli.geometry import search as search_module
+from surfacecli.geometry.across.points import examine_across
 from surfacecli.geometry.candidates import find_candidates, find_flat_sets
 from surfacecli.geometry.claim import give_exact_verdict
 from surfacecli.geometry.grids import Grid, sample_grid
@@ -605,10 +608,9 @@ def test_a_ridge_on_kinks_that_lie_on_one_another_is_one_set() -> None:
     found = found_in(slice, window, (61, 61))
     assert found.audit.agrees
     assert all(p.is_set for p in found.points)
-    (ridge,) = (p for p in found.points if p.describe() == "ridge (maximum)")
-    (plateau,) = (p for p in found.points if p.support == "plateau")
-    # The ridge runs into the plateau: by dense sampling E is as high nowhere else, nor higher.
-    assert plateau.error == pytest.approx(ridge.error, rel=1e-14)
+    # The ridge runs into a plateau, with which it is one.
+    (ridge,) = (p for p in found.points if p.kind == "maximum")
+    assert ridge.support == "plateau"
     # E is level on a straight line from border to border: it is seen where h of layer 1 is 0.
     u = np.linspace(-1.47, -0.01, 60)
     W, U, V = slice.objective.network.weights[0], slice.along_u[1], slice.along_v[1]
@@ -616,6 +618,28 @@ def test_a_ridge_on_kinks_that_lie_on_one_another_is_one_set() -> None:
     assert values(slice, u, v) == pytest.approx(np.full(60, ridge.error), rel=1e-12)
     for aside in (1e-3, -1e-3):
         assert (values(slice, u, v + aside) < ridge.error).all()
+
+
+@pytest.mark.parametrize("seed", [38, 64, 73, 104, 124, 125])
+def test_plateaus_are_those_of_the_exact_road(seed: int) -> None:
+    """Each one entry, of the right kind and index, whether E falls and rises beside it or not."""
+    slice = random_across_slice(seed)
+    exact = examine_across(slice, ACROSS)
+    found = search(slice, ACROSS, sample_grid(slice, ACROSS, (61, 61)))
+    plateaus = [
+        p for p in exact.points if p.area is not None and p.area > 0.03 * ACROSS.size.prod()
+    ]
+    assert plateaus
+    for plateau in plateaus:
+        alike, known = (
+            sorted(
+                (p.kind, p.support, p.index)
+                for p in points
+                if p.is_set and p.error == pytest.approx(plateau.error, rel=1e-9, abs=1e-12)
+            )
+            for points in (found.points, exact.points)
+        )
+        assert alike == known
 
 
 def certain_extrema(slice: Slice, window: Window, kind: str) -> list[tuple[float, float]]:

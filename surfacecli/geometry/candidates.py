@@ -28,11 +28,20 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class FlatSet:
-    """Connected grid points of equal E, a minimum or maximum as a whole; members (m, 2)."""
+    """Connected grid points of equal E: members (m, 2).
+
+    A minimum or maximum as a whole, or where they have an area a shoulder, in which E falls from
+    some and rises from others. `square`: a member whose right and upper neighbours are members too.
+    """
 
     members: NDArray[np.intp]
     kind: PointKind
-    has_area: bool
+    square: tuple[int, int] | None
+
+    @property
+    def has_area(self) -> bool:
+        """Whether a whole grid square belongs to it."""
+        return self.square is not None
 
 
 def ring_signs(error: Array) -> NDArray[np.int8]:
@@ -73,7 +82,7 @@ def find_candidates(grid: Grid) -> list[Candidate]:
 
 
 def find_flat_sets(grid: Grid) -> list[FlatSet]:
-    """Connected sets of equal grid points that no neighbour beats."""
+    """Connected sets of equal grid points that no neighbour beats, or that have an area."""
     signs = ring_signs(grid.error)
     flat = (signs == 0).any(axis=0)
     seen = np.zeros_like(flat)
@@ -84,11 +93,15 @@ def find_flat_sets(grid: Grid) -> list[FlatSet]:
         members = _connected(signs, seen, (int(start[0]), int(start[1])))
         around = signs[:, members[:, 0], members[:, 1]]
         rises, falls = bool((around == 1).any()), bool((around == -1).any())
-        if rises and falls:
-            continue
         # Three neighbours equal round a corner: the set holds a whole grid square.
-        has_area = bool(((around[:3] == 0).all(axis=0)).any())
-        sets.append(FlatSet(members, "maximum" if falls else "minimum", has_area))
+        squares = members[(around[:3] == 0).all(axis=0)]
+        if rises and falls and not len(squares):
+            continue
+        kind: PointKind = "maximum" if falls else "minimum"
+        # One in the middle, so that it is inside.
+        away = np.abs(squares - members.mean(axis=0)).max(axis=1, initial=0.0)
+        square = tuple(squares[away.argmin()].tolist()) if len(squares) else None
+        sets.append(FlatSet(members, "shoulder" if rises and falls else kind, square))
     return sets
 
 

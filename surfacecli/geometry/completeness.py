@@ -19,6 +19,7 @@ from surfacecli.geometry.level_sets import (
     BOXES,
     BOXES_FOR_KINDS,
     BOXES_TO_PART,
+    LEVEL,
     Surrounding,
     grow,
     others_inside,
@@ -75,7 +76,8 @@ def count_indices(
 
     `border` is found where it is not given. Sets get their index and, where E falls and rises
     beside them, their kind; border points that belong to a set are counted with it. Sets too near
-    to each other to be told apart have one index together: the first of them has it, the others 0.
+    to each other to be told apart are one where E is the same, else they have one index together:
+    minima have 1, and one of them has what is left.
     """
     outer = find_border_points(lines) if border is None else tuple(border)
     single = [p for p in points if not p.is_set]
@@ -85,9 +87,11 @@ def count_indices(
     counted: list[StationaryPoint] = []
     for surrounding, members in groups:
         index = surrounding.index(others_inside(surrounding, single, outer))
-        first = sets[members[0]]
+        first, *others = _of_each_level([sets[k] for k in members], surrounding.slack)
+        others = [replace(other, index=int(other.kind == "minimum")) for other in others]
+        index -= sum(other.index for other in others)
         counted.append(replace(first, kind=_kind(surrounding, first, index), index=index))
-        counted += [replace(sets[k], index=0) for k in members[1:]]
+        counted += others
     rest = tuple(p for p in outer if not any(s.holds(p.u, p.v, p.error) for s in around))
     every = tuple(sorted((*single, *counted), key=lambda p: (p.error, p.u, p.v)))
     total = sum(p.index for p in (*every, *rest))
@@ -107,7 +111,8 @@ def _surround_all(
             continue
         found = []
         for members in groups:
-            levels = tuple(sets[k].error for k in members)
+            slack = LEVEL * lines.sides.error_scale
+            levels = tuple(p.error for p in _of_each_level([sets[k] for k in members], slack))
             mask = np.any([masks[k] for k in members], axis=0)
             found.append((surround(lines, mask, levels), members))
         clear = all(not s.beaten[sets[m[0]].kind == "maximum"] for s, m in found)
@@ -127,10 +132,32 @@ def _group(masks: Sequence[Flags]) -> list[list[int]]:
     return groups
 
 
+def _of_each_level(sets: Sequence[StationaryPoint], slack: float) -> list[StationaryPoint]:
+    """Sets that run into each other, those on one level as one set."""
+    result: list[StationaryPoint] = []
+    for point in sorted(sets, key=lambda p: (p.kind == "minimum", p.support != "plateau")):
+        same = [k for k, other in enumerate(result) if abs(other.error - point.error) <= slack]
+        if same:
+            result[same[0]] = _joined(result[same[0]], point)
+        else:
+            result.append(point)
+    return result
+
+
+def _joined(one: StationaryPoint, other: StationaryPoint) -> StationaryPoint:
+    """Two pieces of a set as one: the first, with the extent of both."""
+    u0, u1, v0, v1 = np.transpose([p.extent or (p.u, p.u, p.v, p.v) for p in (one, other)])
+    extent = (float(u0.min()), float(u1.max()), float(v0.min()), float(v1.max()))
+    kind: PointKind = one.kind if one.kind == other.kind else "shoulder"
+    return replace(one, kind=kind, extent=extent, outline=one.outline + other.outline)
+
+
 def _kind(around: Surrounding, point: StationaryPoint, index: int) -> PointKind:
-    """A set's kind: beaten on all sides, it is no extremum."""
+    """A set's kind: beaten somewhere, it is no extremum."""
     below, above = around.beaten
-    if above if point.kind == "maximum" else below:
+    if point.kind in ("minimum", "maximum") and point.support == "plateau":
+        return point.kind  # all round it E was looked at closer than this rim
+    if point.kind == "shoulder" or (above if point.kind == "maximum" else below):
         return "saddle" if index else "shoulder"
     return point.kind
 
@@ -166,9 +193,25 @@ def find_wrong_sets(lines: Lines, counted: Counted) -> list[Window]:
     for around in counted.surroundings:
         index = sum(p.index for p in counted.points if p.is_set and around.contains(p.u, p.v))
         near = (p for p in single if around.contains(p.u, p.v))
-        if index > len(around.levels) or not all(_is_right(lines, p, single, around) for p in near):
+        if (
+            index > len(around.levels)
+            or _lacks_a_minimum(counted, around)
+            or not all(_is_right(lines, p, single, around) for p in near)
+        ):
             wrong.append(around.bounds)
     return wrong
+
+
+def _lacks_a_minimum(counted: Counted, around: Surrounding) -> bool:
+    """Whether a region's one set, a minimum, has another index than 1, and no hole for it.
+
+    In a hole there would be a maximum.
+    """
+    inside = [p for p in counted.points if around.contains(p.u, p.v)]
+    sets = [p for p in inside if p.is_set]
+    if len(sets) != 1 or sets[0].kind != "minimum" or around.region.chi != 1:
+        return False
+    return sets[0].index != 1 and not any(p.kind == "maximum" for p in inside)
 
 
 def _is_right(

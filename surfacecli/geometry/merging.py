@@ -55,7 +55,8 @@ def are_same(terrain: Terrain, point: StationaryPoint, other: StationaryPoint) -
     if (apart <= SAME).all():
         return True
     level = abs(point.error - other.error) <= LEVEL * terrain.error_scale
-    if other.kind != point.kind or not level:
+    on_plateau = point.is_set and other.support == "plateau"
+    if not level or (other.kind != point.kind and not on_plateau):
         return False
     # Along a kink a zoom ends where E is level to rounding: some way from where it should.
     steps = CHAIN if other.is_set else 0.0 if point.smooth or other.smooth else 1.0

@@ -13,8 +13,9 @@ from surfacecli.geometry.around import (
     ring_signs,
     weak_kind,
 )
-from surfacecli.geometry.candidates import FlatSet
+from surfacecli.geometry.candidates import EQUAL, RING, FlatSet
 from surfacecli.geometry.courses import trace_course
+from surfacecli.geometry.grids import Grid
 from surfacecli.geometry.merging import SAME, is_near
 from surfacecli.geometry.polish import slide, zoom
 from surfacecli.geometry.slices import Window
@@ -27,6 +28,11 @@ from surfacecli.geometry.stationary import (
 )
 from surfacecli.geometry.surface import evaluate
 from surfacecli.geometry.terrain import Terrain
+from surfacecli.network.transfers import Array
+
+#: Halvings that find where a plateau ends between two grid points; steps beyond, in grid steps, of
+#: which the first with another E than the plateau's tells whether E falls or rises.
+HALVINGS, STEPS_BEYOND = 40, (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
 
 
 def follow(terrain: Terrain, at: tuple[float, float], kind: PointKind) -> list[StationaryPoint]:
@@ -144,6 +150,13 @@ def set_points(terrain: Terrain, flat: FlatSet) -> list[StationaryPoint]:
     away = np.hypot(*((members - members.mean(axis=0)) / terrain.size).T)
     at = (float(members[away.argmin(), 0]), float(members[away.argmin(), 1]))
     place = at
+    if flat.square is not None:
+        place = _middle_of_square(grid, *flat.square)
+        if weak_kind(terrain, place) == "level":
+            return [_plateau(terrain, flat, place, members)]
+        place = at
+    if flat.kind == "shoulder":
+        return []
     if weak_kind(terrain, at) not in (flat.kind, "level"):
         sign = 1.0 if flat.kind == "minimum" else -1.0
         place = slide(terrain.slice, terrain.window, at, terrain.spacing, sign)
@@ -169,3 +182,51 @@ def set_points(terrain: Terrain, flat: FlatSet) -> list[StationaryPoint]:
             outline=() if flat.has_area else trace_course(members, terrain.spacing, CHAIN),
         )
     ]
+
+
+def _plateau(
+    terrain: Terrain, flat: FlatSet, place: tuple[float, float], members: Array
+) -> StationaryPoint:
+    """A set with a whole square of the grid, of which `place` is one point."""
+    error = float(evaluate(terrain.slice, *place))
+    falls, rises = _leaves(terrain, flat, error)
+    kind: PointKind = "shoulder" if falls and rises else "maximum" if falls else "minimum"
+    (u0, v0), (u1, v1) = members.min(axis=0).tolist(), members.max(axis=0).tolist()
+    index = 0 if kind == "shoulder" else 1
+    return StationaryPoint(
+        *place, error, kind, "plateau", smooth=True, index=index, extent=(u0, u1, v0, v1)
+    )
+
+
+def _leaves(terrain: Terrain, flat: FlatSet, error: float) -> tuple[bool, bool]:
+    """Whether E falls, and rises, from where a plateau ends on its way to the grid points beside.
+
+    These may lie beyond a ditch or a wall.
+    """
+    grid, n = terrain.grid, np.array(terrain.grid.error.shape)
+    beside = flat.members[:, None] + np.array(RING)
+    inside = ((beside >= 0) & (beside < n)).all(axis=2)
+    start, to = np.repeat(flat.members, inside.sum(axis=1), axis=0), beside[inside]
+    a, b = (np.stack([grid.u[k[:, 1]], grid.v[k[:, 0]]], axis=1) for k in (start, to))
+    slack = EQUAL * terrain.error_scale
+
+    def above(t: Array) -> Array:
+        values = evaluate(terrain.slice, *(a + t[:, None] * (b - a)).T) - error
+        return np.asarray(np.where(np.abs(values) <= slack, 0.0, values))
+
+    other = above(np.ones(len(a))) != 0
+    a, b = a[other], b[other]
+    low, high = np.zeros(len(a)), np.ones(len(a))
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        level = above(middle) == 0
+        low, high = np.where(level, middle, low), np.where(level, high, middle)
+    first = np.zeros(len(a))
+    for step in STEPS_BEYOND:
+        first = np.where(first == 0, above(np.minimum(low + step, 1.0)), first)
+    return bool((first < 0).any()), bool((first > 0).any())
+
+
+def _middle_of_square(grid: Grid, row: int, column: int) -> tuple[float, float]:
+    u, v = grid.u[column : column + 2].mean(), grid.v[row : row + 2].mean()
+    return float(u), float(v)

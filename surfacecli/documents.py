@@ -51,7 +51,11 @@ def _triple(place: tuple[float, float, float]) -> Document:
 
 
 def _audit_document(verdict: Verdict) -> Document:
-    """`complete` is a proof, which a sampled search has not; `sum_agrees` is evidence."""
+    """`complete` is a proof, which a sampled search has not; `agrees`, `sum_agrees` are evidence.
+
+    A sum may agree although the audit does not: where boxes are wrong, or cells disputed. `fault`
+    says in words what is wrong.
+    """
     exact, sampled = verdict.audit, verdict.sampled_audit
     audit = exact or sampled
     document: Document = {
@@ -60,6 +64,8 @@ def _audit_document(verdict: Verdict) -> Document:
         "disputed": None if exact is None else exact.disputed,
         "complete": verdict.complete,
         "sum_agrees": None if audit is None else audit.sum == audit.expected,
+        "agrees": None if audit is None else not verdict.fault,
+        "fault": verdict.fault or None,
     }
     if exact is None and sampled is not None:
         document |= {

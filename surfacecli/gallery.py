@@ -20,6 +20,7 @@ class Card:
     """One figure: the study it belongs to, its files (names in the folder), what was found.
 
     `verdict` is the theorem's in few words, `tone` how to colour it, `facts` are names and values.
+    `alarm` is what must not be overlooked besides, if anything.
     `earlier` says that the figure is of an earlier run.
     """
 
@@ -34,6 +35,7 @@ class Card:
     reason: str
     facts: tuple[tuple[str, str], ...]
     earlier: bool = False
+    alarm: str = ""
 
 
 def build_gallery(cards: Sequence[Card], failures: Sequence[tuple[str, str]] = ()) -> str:
@@ -112,13 +114,14 @@ def _card(card: Card) -> str:
     facts = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in card.facts
     )
+    alarm = f"<p>{_badge('bad', card.alarm)}</p>\n" if card.alarm else ""
     earlier = ' <span class="earlier">from an earlier run</span>' if card.earlier else ""
     return (
         "<article>\n"
         f'<a class="picture" href="{href}">{_picture(card, href)}</a>\n'
         f'<div class="text"><h3>{escape(card.slice)} <span class="kind">{escape(card.kind)}</span>'
         f"{earlier}</h3>\n"
-        f"<p>{_badge(card.tone, card.verdict)} {escape(card.reason)}.</p>\n"
+        f"<p>{_badge(card.tone, card.verdict)} {escape(card.reason)}.</p>\n{alarm}"
         f"<dl>{facts}</dl>\n"
         f'<p class="files"><a href="{href}">{escape(card.figure)}</a> '
         f'<a href="{escape(quote(card.record))}">{escape(card.record)}</a></p></div>\n'

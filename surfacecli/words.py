@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from surfacecli.geometry.claim import audit_fault
 from surfacecli.geometry.completeness import SampledAudit
 from surfacecli.geometry.stationary import StationaryPoint
 
@@ -22,11 +23,17 @@ def sampled_audit_words(audit: SampledAudit) -> str:
         where = f"look in u = {first.u0:.4g}:{first.u1:.4g}, v = {first.v0:.4g}:{first.v1:.4g}"
         more = len(audit.boxes) - 1
         where += f" and {more} more box{'es' * (more != 1)}" if more else ""
-    if audit.sum == audit.expected:
-        fault = "a point is missing or false, and what lies near makes up for it"
-    else:
-        fault = "points are missing"
-    return f"{total}{border}: NOT COMPLETE, {fault}; {where}"
+    return f"{total}{border}: {incomplete_words(audit_fault(audit))}; {where}"
+
+
+def incomplete_words(fault: str) -> str:
+    """'NOT COMPLETE, points are missing': that an audit failed, and why (see `audit_fault`)."""
+    return f"NOT COMPLETE, {fault}"
+
+
+def audited_words(found: str, fault: str) -> str:
+    """What was found, and that the audit of it failed where it did."""
+    return f"{found}; audit: {incomplete_words(fault)}" if fault else found
 
 
 def theorem_words(applies: bool, holds: bool) -> str:
@@ -36,9 +43,9 @@ def theorem_words(applies: bool, holds: bool) -> str:
     return "applies, holds" if holds else "applies, VIOLATED"
 
 
-def method_words(method: str, complete: bool) -> str:
-    """'exact', 'exact, NOT COMPLETE' where the audit failed, or 'sampled'."""
-    return method if complete or method != "exact" else f"{method}, NOT COMPLETE"
+def method_words(method: str, fault: str) -> str:
+    """'exact' or 'sampled', with ', NOT COMPLETE' where the audit failed."""
+    return f"{method}, NOT COMPLETE" if fault else method
 
 
 def plural(description: str, count: int) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from surfacecli.batch.making import Failure, Task
@@ -32,12 +33,18 @@ def record_of(task: Task, content: bytes, applies: bool = True, holds: bool = Tr
 
 
 def stand_in(task: Task) -> Record | Failure:
-    """Files of the right form without the half second of drawing; slices named bad* fail."""
+    """Files of the right form without the half second of drawing; slices named bad* fail.
+
+    Those named violated* violate the theorem, and the audits of those named doubtful* fail.
+    """
     if task.slice.startswith("bad"):
         return Failure("this slice is bad")
     content = MARK.encode() + task.key.encode() * 5000
     write_file(Path(task.folder) / task.figure, content, force=task.force)
     record = record_of(task, content, holds=not task.slice.startswith("violated"))
+    if task.slice.startswith("doubtful"):
+        audit = {"sum": 3, "agrees": False, "fault": "points are missing"}
+        record = replace(record, verdict=record.verdict | {"audit": audit})
     write_file(Path(task.folder) / record.file, record.encode(), force=task.force)
     return record
 

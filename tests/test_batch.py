@@ -620,6 +620,28 @@ def test_the_gallery_calls_complete_what_the_audit_does(
     assert words in (record.parent / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("audit", "fault"),
+    [
+        ({"sum": 1, "sum_agrees": True, "agrees": True, "fault": None}, ""),
+        ({"sum": 1, "sum_agrees": True, "agrees": False, "fault": "a point is false"}, "a point"),
+        ({"sum": 3, "sum_agrees": False}, "points are missing"),  # of an earlier version
+        ({"sum": 1, "sum_agrees": True, "wrong_boxes": [{}]}, "points are missing"),
+    ],
+)
+def test_gallery_and_manifest_say_that_an_audit_failed(
+    record: Path, audit: dict[str, object], fault: str
+) -> None:
+    document = json.loads(record.read_text())
+    verdict = document["verdict"] | {"method": "sampled", "audit": audit}
+    record.write_text(json.dumps(document | {"verdict": verdict}))
+    describe_folder(run_all(plan_of("x.yaml")))
+    (figure,) = manifest(record.parent.parent)["figures"]  # type: ignore[misc,attr-defined]
+    assert figure["audit"] == audit
+    page = (record.parent / "index.html").read_text(encoding="utf-8")
+    assert (f"{SIGNS['bad']}</i> audit: NOT COMPLETE, {fault}" in page) == bool(fault)
+
+
 def test_a_manifest_before_the_run_says_that_it_is_not_complete(folder: Path) -> None:
     write_preset(folder / "x.yaml", ["a", "b"])
     plan = plan_of("x.yaml")

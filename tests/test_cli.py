@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +175,7 @@ def test_check_maxima_document(run, tiny):
             assert set(point) >= {"u", "v", "error", "kind", "support", "smooth", "index"}
     assert within["method"] == "exact"
     proven = {"sum": 1, "expected": 1, "disputed": 0, "complete": True, "sum_agrees": True}
+    proven |= {"agrees": True, "fault": None}
     assert within["audit"] == proven
     indices = [p["index"] for p in (*within["stationary_points"], *within["border"])]
     assert sum(indices) == 1
@@ -226,7 +229,50 @@ def test_an_incomplete_audit_is_said(run, tiny, monkeypatch):
     monkeypatch.setattr(Audit, "complete", property(lambda audit: False))
     printed = run("check-maxima", tiny, "--slice", "E1").stdout
     assert "exact, NOT COMPLETE" in " ".join(printed.split())
-    assert "NOT COMPLETE: points are missing" in printed
+    assert "sum to 1 of 1: NOT COMPLETE, points are missing or disputed." in printed
+
+
+def find_no_peak(monkeypatch):
+    """A sampled search that overlooks every kinked maximum: its audit fails."""
+    from surfacecli.geometry import search
+
+    right = search.find_kinked_points
+
+    def wrong(*arguments):
+        found = right(*arguments)
+        return replace(found, points=tuple(p for p in found.points if p.kind != "maximum"))
+
+    monkeypatch.setattr(search, "find_kinked_points", wrong)
+
+
+POST = ("post", "--slice", "E1", "--method", "sampled")
+
+
+def test_an_incomplete_sampled_audit_is_said_wherever_its_points_are(run, monkeypatch):
+    find_no_peak(monkeypatch)
+    words = "NOT COMPLETE, points are missing"
+    printed = run("check-maxima", *POST).stdout
+    assert re.search(r"within-layer .* sampled, ", printed)  # NOT COMPLETE on the next lines
+    assert f": {words}; look in u" in printed
+    (line,) = run("plot", *POST).stdout.splitlines()
+    assert line.endswith(f"smooth minima; audit: {words}")
+    (line,) = run("plot", *POST, "--panel").stdout.splitlines()
+    assert line.endswith(f": E1; audit: {words}")
+    (figure,) = json.loads(run("plot", *POST, "--json").stdout)["figures"]
+    assert figure["audit"]["agrees"] is False
+    assert figure["audit"]["fault"] == "points are missing"
+
+
+def test_a_sum_may_agree_where_the_audit_does_not(run, monkeypatch):
+    """As where a set makes up for a point that is missing."""
+    from surfacecli.geometry.completeness import SampledAudit
+
+    monkeypatch.setattr(SampledAudit, "agrees", property(lambda audit: False))
+    (slice,) = json.loads(run("check-maxima", *POST, "--json").stdout)["slices"]
+    assert (slice["audit"]["sum_agrees"], slice["audit"]["agrees"]) == (True, False)
+    fault = "a point is missing or false, and what lies near makes up for it"
+    assert slice["audit"]["fault"] == fault
+    assert fault in run("plot", *POST).stdout
 
 
 def test_cells_of_the_whole_plane(run, tiny):

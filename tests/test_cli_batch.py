@@ -144,6 +144,14 @@ def test_status_3_where_the_theorem_is_violated_and_nothing_failed(folder: Path)
 
 
 @pytest.mark.usefixtures("stand_in")
+def test_a_row_says_that_the_audit_failed(folder: Path) -> None:
+    (folder / "x.yaml").write_text(tiny("a", "doubtful"))
+    for _ in range(2):  # an unchanged figure still says so
+        found = [row[4] for row in rows(run("x.yaml", "--jobs", "1"))]
+        assert found == ["1 kinked maximum", "1 kinked maximum; audit NOT COMPLETE"]
+
+
+@pytest.mark.usefixtures("stand_in")
 def test_quiet_leaves_results_and_failures(folder: Path) -> None:
     (folder / "x.yaml").write_text(tiny("a", "bad"))
     result = run("x.yaml", "-q", "--jobs", "1", status=1)

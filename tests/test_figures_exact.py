@@ -28,7 +28,8 @@ from surfacecli.figures.kinks import (
 )
 from surfacecli.figures.sets import kinks_in_sight
 from surfacecli.figures.theme import ALARM, BLUE, INK, SHAPES, VERMILLION
-from surfacecli.geometry.claim import give_exact_verdict, give_verdict
+from surfacecli.geometry.claim import audit_fault, give_exact_verdict, give_verdict
+from surfacecli.geometry.completeness import SampledAudit
 from surfacecli.geometry.exact.points import Audit
 from surfacecli.geometry.grids import sample_grid
 from surfacecli.geometry.slices import Slice, Window, make_slice
@@ -591,6 +592,18 @@ def test_a_failed_audit_is_said_in_red(style: str, audit: Audit) -> None:
     disputed = ", 3 cells disputed" if audit.disputed else ""
     assert any(f"exact: 2 cells, audit {audit.sum} of 1{disputed}" in t for t in texts(figure))
     assert not any("AUDIT" in text for text in texts(draw_surface(bad, "post")))
+
+
+def test_the_red_line_has_the_words_of_the_audit() -> None:
+    picture = replace(exact_picture(ramp()), audit=None, sampled=True, index_sum=1)
+    assert picture.alarm == ""
+    fault = audit_fault(SampledAudit(1, (WINDOW,)))
+    (loud,) = [t for t in texts(draw_surface(replace(picture, fault=fault))) if "AUDIT" in t]
+    assert loud.replace("\n", " ") == (
+        "AUDIT FAILED: a point is missing or false, and what lies near makes up for it"
+    )
+    assert audit_fault(SampledAudit(0)) == "points are missing"
+    assert audit_fault(SampledAudit(1)) == audit_fault(None) == audit_fault(Audit(1, 0)) == ""
 
 
 def test_a_panel_names_the_slice_whose_audit_failed() -> None:

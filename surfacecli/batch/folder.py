@@ -12,6 +12,7 @@ from surfacecli.batch.running import Report
 from surfacecli.gallery import Card, Tone, build_gallery
 from surfacecli.geometry.claim import Claim
 from surfacecli.outputs import MARK, inside, json_text, write_file
+from surfacecli.words import incomplete_words
 
 MANIFEST = "manifest.json"
 GALLERY = "index.html"
@@ -63,6 +64,7 @@ def _entry(record: Record, status: str) -> dict[str, object]:
         "claim": record.verdict["claim"],
         "minimum": record.verdict["minimum"],
         "maxima": record.maxima,
+        "audit": record.verdict.get("audit"),
         "key": record.key,
         "sha256": record.figure_sha256,
         "seconds": record.seconds,
@@ -82,6 +84,7 @@ def _card(record: Record, status: str) -> Card:
         verdict=f"theorem {record.theorem}" + ", its claim fails here" * (tone == "contrast"),
         tone=tone,
         reason=record.claim.reason,
+        alarm=f"audit: {incomplete_words(record.fault)}" if record.fault else "",
         facts=(
             ("local maxima", record.maxima or "none found"),
             ("stationary points", record.points or "none found"),
@@ -98,9 +101,8 @@ def _method(record: Record) -> str:
     if record.verdict.get("method") != "exact":
         if not isinstance(audit, dict) or audit.get("sum") is None:
             return "sampled, may miss points"
-        agrees = audit.get("sum_agrees") and not audit.get("wrong_boxes")
-        missing = "" if agrees else ": points are missing"
-        return f"sampled, may miss points; indices sum to {audit['sum']} of 1{missing}"
+        fault = f": {record.fault}" if record.fault else ""
+        return f"sampled, may miss points; indices sum to {audit['sum']} of 1{fault}"
     if isinstance(audit, dict) and audit.get("complete") is True:
         return f"exact, {record.verdict.get('cells')} cells, audit passed: no point is missing"
     return "exact, but the audit failed: points may be missing or wrong"

@@ -62,6 +62,18 @@ class Record:
         return theorem_words(self.claim.applies, self.claim.holds)
 
     @property
+    def fault(self) -> str:
+        """What the audit of the points found wrong, in few words; empty where nothing.
+
+        Records of earlier versions tell no more than whether the sum was right.
+        """
+        audit = self.verdict.get("audit")
+        if not isinstance(audit, dict):
+            return ""
+        wrong = audit.get("sum_agrees") is False or bool(audit.get("wrong_boxes"))
+        return str(audit.get("fault", "points are missing" if wrong else "") or "")
+
+    @property
     def lowest(self) -> Place:
         """The lowest point known."""
         lowest = self.verdict["minimum"]

@@ -157,7 +157,7 @@ def _print_table(report: "Report") -> None:
                 task.slice,
                 item.status,
                 record.theorem,
-                record.maxima or "none",
+                (record.maxima or "none") + "; audit NOT COMPLETE" * bool(record.fault),
                 record.figure,
                 f"{record.seconds:.1f}" if item.status == "made" else "",
             )

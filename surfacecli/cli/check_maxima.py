@@ -124,7 +124,13 @@ def _print_saddles(results: "list[Result]") -> None:
 
 def _print_verdicts(study: "Study", results: "list[Result]") -> None:
     from surfacecli.cli.console import make_table, print_table
-    from surfacecli.words import count_words, method_words, sampled_audit_words, theorem_words
+    from surfacecli.words import (
+        count_words,
+        incomplete_words,
+        method_words,
+        sampled_audit_words,
+        theorem_words,
+    )
 
     table = make_table(
         "slice",
@@ -144,7 +150,7 @@ def _print_verdicts(study: "Study", results: "list[Result]") -> None:
             result.slice.name,
             result.slice.kind,
             theorem_words(verdict.claim.applies, verdict.claim.holds),
-            method_words(verdict.method, verdict.complete),
+            method_words(verdict.method, verdict.fault),
             f"{verdict.smallest_eigenvalue.value:.4g}",
             count_words(verdict.maxima) or "none",
             f"{verdict.lowest.value:.6g}",
@@ -184,8 +190,9 @@ def _print_verdicts(study: "Study", results: "list[Result]") -> None:
             )
             continue
         audit = exact.audit
-        outcome = "complete" if audit.complete else "NOT COMPLETE: points are missing or disputed"
+        fault = result.verdict.fault
+        outcome = f": {incomplete_words(fault)}" if fault else ", complete"
         click.echo(
             f"{name}: exact, {len(exact.cells):,} cells; audit: the indices sum to {audit.sum} "
-            f"of {audit.expected}, {outcome}."
+            f"of {audit.expected}{outcome}."
         )

@@ -106,7 +106,7 @@ def plot(
     from surfacecli.figures import draw_panel, encode_figure, most_in_panel
     from surfacecli.outputs import inside, json_text, write_file
     from surfacecli.pictures import draw, file_name, picture_of, provenance_of
-    from surfacecli.words import count_words
+    from surfacecli.words import audited_words, count_words
 
     folder, slices = Path(output), study.drawable
     if panel and len(slices) > most_in_panel(study.size):
@@ -151,7 +151,8 @@ def plot(
         write_file(path, encode_figure(figure, file_format, provenance, title), force=force)
         figures.append({"file": path.as_posix(), **document})
         if not as_json:
-            click.echo(f"wrote {path.as_posix()}: {found}")
+            said = audited_words(found, result.verdict.fault)
+            click.echo(f"wrote {path.as_posix()}: {said}")
             print_paths(slice.name, paths)
     if panel:
         path = inside(folder, file_name(study, "panel" + "-descent" * bool(descend), file_format))
@@ -170,7 +171,7 @@ def plot(
             }
         )
         if not as_json:
-            names = ", ".join(slice.name for slice in study.slices)
+            names = ", ".join(audited_words(r.slice.name, r.verdict.fault) for r, _ in results)
             click.echo(f"wrote {path.as_posix()}: {names}")
             for result, paths in results:
                 print_paths(result.slice.name, paths)

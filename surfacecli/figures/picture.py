@@ -14,7 +14,7 @@ from surfacecli.figures.cellmap import (
     map_cells,
 )
 from surfacecli.figures.kinks import KinkLines, trace_curves, trace_kinks
-from surfacecli.geometry.claim import Verdict
+from surfacecli.geometry.claim import Verdict, audit_fault
 from surfacecli.geometry.descent.path import Path
 from surfacecli.geometry.exact.points import Audit
 from surfacecli.geometry.grids import Grid
@@ -40,7 +40,7 @@ class Picture:
     are v. `points` inside the window, `border` on its border, `lowest` the lowest point known
     (u, v, error). `last_layer` where the slice moves the last layer alone (style post looks at
     such a slice from another side). `sampled` where the points may not be all, with the sum of
-    their indices, `index_sum`, where it is known, and `points_missing` where they show it;
+    their indices, `index_sum`, where it is known, and the `fault` that the audit of them found;
     `provenance` one line that says what made the picture.
 
     Of a slice with exact cells: `kinks` as lines, `level` the cells in which E is constant, `audit`
@@ -65,7 +65,7 @@ class Picture:
     last_layer: bool = False
     sampled: bool = True
     index_sum: int | None = None
-    points_missing: bool = False
+    fault: str = ""
     provenance: str = ""
     kinks: KinkLines | None = None
     level: LevelCells | None = None
@@ -106,11 +106,8 @@ class Picture:
     @property
     def alarm(self) -> str:
         """What must be said loudly: that the audit failed. Empty where it did not."""
-        if self.points_missing:
-            return "AUDIT FAILED: points are missing"
-        if self.audit is None or self.audit.complete:
-            return ""
-        return "AUDIT FAILED: points are missing or disputed"
+        fault = self.fault or audit_fault(self.audit)
+        return f"AUDIT FAILED: {fault}" if fault else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +149,7 @@ def make_picture(
         last_layer=slice.moved == (slice.objective.network.depth,),
         sampled=verdict.method == "sampled",
         index_sum=None if verdict.sampled_audit is None else verdict.sampled_audit.sum,
-        points_missing=verdict.sampled_audit is not None and not verdict.sampled_audit.agrees,
+        fault=verdict.fault,
         provenance=provenance,
         kinks=trace_kinks(exact.cells) if exact else trace_curves(across.cells) if across else None,
         level=find_level(exact) if exact else find_level_across(across) if across else None,

@@ -98,6 +98,11 @@ class Verdict:
         return self.audit is not None and self.audit.complete
 
     @property
+    def fault(self) -> str:
+        """What its audit finds wrong, whichever it has, in few words; empty where nothing."""
+        return audit_fault(self.audit or self.sampled_audit)
+
+    @property
     def smooth_saddles(self) -> tuple[StationaryPoint, ...]:
         """The smooth saddles, the one in which E bends down most first."""
         saddles = [p for p in self.points if p.smooth_saddle]
@@ -107,6 +112,20 @@ class Verdict:
     def maxima(self) -> tuple[StationaryPoint, ...]:
         """Every local maximum, inside the window and on its border."""
         return tuple(p for p in (*self.points, *self.border) if p.kind == "maximum")
+
+
+def audit_fault(audit: Audit | SampledAudit | None) -> str:
+    """What an audit finds wrong, in few words that tables, messages and figures share.
+
+    Empty where it finds nothing wrong, and without an audit.
+    """
+    if isinstance(audit, Audit):
+        return "" if audit.complete else "points are missing or disputed"
+    if audit is None or audit.agrees:
+        return ""
+    if audit.sum == audit.expected:
+        return "a point is missing or false, and what lies near makes up for it"
+    return "points are missing"
 
 
 def give_verdict(slice: Slice, window: Window, grid: Grid) -> Verdict:

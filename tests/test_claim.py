@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracles import make_objective, make_slice_by_hand, random_objective, random_slice
 
-from surfacecli.geometry.claim import Claim, Verdict, give_verdict, why_not
+from surfacecli.geometry.claim import Claim, Verdict, give_exact_verdict, give_verdict, why_not
 from surfacecli.geometry.grids import sample_grid
 from surfacecli.geometry.slices import Slice, Window, make_slice
 from surfacecli.network.data import Objective, random_data
@@ -227,6 +227,19 @@ def test_the_smallest_eigenvalue_is_that_of_a_hessian_at_its_place():
     )
     assert place.value == pytest.approx(np.linalg.eigvalsh([[uu, uv], [uv, vv]])[0], abs=1e-4)
     assert verdict.hessians == 31 * 29
+
+
+def test_points_on_kinks_name_the_units_that_make_them():
+    """A sampled search names the same ones as the exact cells."""
+    slice = make_slice("w", net("relu", "identity"), [1], [1], seed=4)
+    window = Window(-2, 2.1, -1.9, 2)
+    sampled = [p for p in verdict_of(slice, window).points if not (p.smooth or p.is_set)]
+    exact = [p for p in give_exact_verdict(slice, window).points if not (p.smooth or p.is_set)]
+    assert {p.support for p in sampled} >= {"edge"}
+    assert len(sampled) == len(exact)
+    for one, other in zip(sampled, exact, strict=True):
+        assert (one.u, one.v) == pytest.approx((other.u, other.v), abs=1e-6)
+        assert one.kinks == other.kinks != ()
 
 
 def test_maxima_are_those_inside_and_those_on_the_border():

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -232,47 +231,48 @@ def test_an_incomplete_audit_is_said(run, tiny, monkeypatch):
     assert "sum to 1 of 1: NOT COMPLETE, points are missing or disputed." in printed
 
 
-def find_no_peak(monkeypatch):
-    """A sampled search that overlooks every kinked maximum: its audit fails."""
-    from surfacecli.geometry import search
+def let_audit_fail(monkeypatch, total):
+    """Sampled searches whose indices sum to `total`, with a box that is wrong."""
+    from surfacecli.geometry import claim
+    from surfacecli.geometry.completeness import SampledAudit
+    from surfacecli.geometry.slices import Window
 
-    right = search.find_kinked_points
-
-    def wrong(*arguments):
-        found = right(*arguments)
-        return replace(found, points=tuple(p for p in found.points if p.kind != "maximum"))
-
-    monkeypatch.setattr(search, "find_kinked_points", wrong)
+    right, audit = claim.search, SampledAudit(total, (Window(0.0, 0.5, 0.0, 0.25),))
+    monkeypatch.setattr(claim, "search", lambda *of: replace(right(*of), audit=audit))
 
 
-POST = ("post", "--slice", "E1", "--method", "sampled")
+SAMPLED = ("--slice", "E1", "--method", "sampled")
 
 
-def test_an_incomplete_sampled_audit_is_said_wherever_its_points_are(run, monkeypatch):
-    find_no_peak(monkeypatch)
+def test_an_incomplete_sampled_audit_is_said_wherever_its_points_are(run, tiny, monkeypatch):
+    let_audit_fail(monkeypatch, 3)
     words = "NOT COMPLETE, points are missing"
-    printed = run("check-maxima", *POST).stdout
-    assert re.search(r"within-layer .* sampled, ", printed)  # NOT COMPLETE on the next lines
-    assert f": {words}; look in u" in printed
-    (line,) = run("plot", *POST).stdout.splitlines()
-    assert line.endswith(f"smooth minima; audit: {words}")
-    (line,) = run("plot", *POST, "--panel").stdout.splitlines()
+    printed = run("check-maxima", tiny, *SAMPLED).stdout
+    assert "sampled, NOT COMPLETE" in " ".join(printed.split())
+    assert f"3 of 1: {words}; look in u = 0:0.5, v = 0:0.25" in printed
+    (line,) = run("plot", tiny, *SAMPLED).stdout.splitlines()
+    assert line.endswith(f"; audit: {words}")
+    (line,) = run("plot", tiny, *SAMPLED, "--panel").stdout.splitlines()
     assert line.endswith(f": E1; audit: {words}")
-    (figure,) = json.loads(run("plot", *POST, "--json").stdout)["figures"]
+    (figure,) = json.loads(run("plot", tiny, *SAMPLED, "--json").stdout)["figures"]
     assert figure["audit"]["agrees"] is False
     assert figure["audit"]["fault"] == "points are missing"
 
 
-def test_a_sum_may_agree_where_the_audit_does_not(run, monkeypatch):
+def test_a_sum_may_agree_where_the_audit_does_not(run, tiny, monkeypatch):
     """As where a set makes up for a point that is missing."""
-    from surfacecli.geometry.completeness import SampledAudit
-
-    monkeypatch.setattr(SampledAudit, "agrees", property(lambda audit: False))
-    (slice,) = json.loads(run("check-maxima", *POST, "--json").stdout)["slices"]
+    let_audit_fail(monkeypatch, 1)
+    (slice,) = json.loads(run("check-maxima", tiny, *SAMPLED, "--json").stdout)["slices"]
     assert (slice["audit"]["sum_agrees"], slice["audit"]["agrees"]) == (True, False)
     fault = "a point is missing or false, and what lies near makes up for it"
     assert slice["audit"]["fault"] == fault
-    assert fault in run("plot", *POST).stdout
+    assert fault in run("plot", tiny, *SAMPLED).stdout
+
+
+def test_an_audit_that_agrees_is_not_mentioned(run, tiny):
+    assert "audit" not in run("plot", tiny, *SAMPLED).stdout
+    (slice,) = json.loads(run("check-maxima", tiny, *SAMPLED, "--json").stdout)["slices"]
+    assert slice["audit"]["agrees"] is True
 
 
 def test_cells_of_the_whole_plane(run, tiny):

@@ -13,7 +13,7 @@ import numpy as np
 
 from surfacecli.geometry.across.estimate import estimate_across
 from surfacecli.geometry.across.frame import across_applies
-from surfacecli.geometry.across.points import AcrossExact, examine_across
+from surfacecli.geometry.across.points import AcrossExact, examine_across, find_kinks_at
 from surfacecli.geometry.completeness import SampledAudit
 from surfacecli.geometry.exact.cells import cells_apply
 from surfacecli.geometry.exact.estimate import estimate_cells
@@ -133,12 +133,23 @@ def give_verdict(slice: Slice, window: Window, grid: Grid) -> Verdict:
     found = search(slice, window, grid)
     at = np.stack([found.samples.u, found.samples.v], axis=1)
     hessian = found.samples.derivatives.hessian
-    verdict = _verdict(slice, "sampled", at, hessian, found.points, found.border, found.lowest)
+    points = name_kinks(slice, window, found.points)
+    verdict = _verdict(slice, "sampled", at, hessian, points, found.border, found.lowest)
     explained = explain_maxima(slice, found.points)
     if explained:
         reason = f"{verdict.claim.reason}: {explained[0].describe()}"
         verdict = replace(verdict, claim=replace(verdict.claim, reason=reason))
     return replace(verdict, sampled_audit=found.audit, explanations=explained)
+
+
+def name_kinks(
+    slice: Slice, window: Window, points: Sequence[StationaryPoint]
+) -> tuple[StationaryPoint, ...]:
+    """The points, single ones on kinks that are not named yet with the units that make them."""
+    lacking = [p for p in points if not (p.smooth or p.is_set or p.kinks)]
+    places = np.array([(p.u, p.v) for p in lacking]).reshape(-1, 2)
+    named = dict(zip(map(id, lacking), find_kinks_at(slice, window, places), strict=True))
+    return tuple(replace(p, kinks=named[id(p)]) if id(p) in named else p for p in points)
 
 
 def explain_maxima(slice: Slice, points: Sequence[StationaryPoint]) -> tuple[LayerShares, ...]:

@@ -18,6 +18,7 @@ from matplotlib.transforms import Bbox
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection, Text3D
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 from mpl_toolkits.mplot3d.proj3d import proj_transform
+from oracles import make_objective, make_slice_by_hand
 
 from surfacecli.figures import (
     Picture,
@@ -31,7 +32,15 @@ from surfacecli.figures import (
 from surfacecli.figures.box import Box, Look, View, number_axes
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import fit_lines, text_width
-from surfacecli.figures.marks import HALF_BAR, RAISED, RIM, legend_entries, mark_size
+from surfacecli.figures.marks import (
+    HALF_BAR,
+    LEAST_BAR,
+    RAISED,
+    RIM,
+    legend_entries,
+    mark_size,
+)
+from surfacecli.figures.picture import FARTHEST, measure_falls
 from surfacecli.figures.shading import shade
 from surfacecli.figures.sight import is_visible
 from surfacecli.figures.surface3d import FACETS, choose_box, contour_lines
@@ -304,8 +313,46 @@ def test_a_saddle_has_its_bar_in_both_views() -> None:
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "smooth saddle 1",
-        "saddle: E falls along it",
+        "saddle: E falls this way",
     ]
+
+
+def bar_of(drawn: Picture) -> tuple[np.ndarray, float]:
+    """The ends of the bar in the view from above, and half of a whole bar, in units of u."""
+    plane = plane_of(draw_surface(drawn))
+    (bar,) = [c for c in plane.collections if c.get_gid() == "descents of saddles"]
+    (ends,) = bar.get_segments()
+    return ends, HALF_BAR * plane.figure.dpi / plane.bbox.width * float(np.ptp(drawn.u))
+
+
+def test_the_bar_of_a_saddle_ends_where_e_stops_falling() -> None:
+    saddle = point(0.5, 0.5, "saddle", downhill=(1.0, 0.0))
+    ((low, _), (high, _)), half = bar_of(picture(points=(saddle,), falls={(0.5, 0.5): (9.0, 9.0)}))
+    assert (0.5 - low, high - 0.5) == pytest.approx((half, half))
+    falls = {(0.5, 0.5): (0.7 * half, 0.0)}
+    cut = picture(points=(saddle,), falls=falls)
+    ((low, _), (high, _)), _ = bar_of(cut)
+    assert (0.5 - low, high - 0.5) == pytest.approx((0.7 * half, LEAST_BAR * half))
+    (raised,) = [
+        line for line in view_of(draw_surface(cut)).lines if line.get_gid() == "descent of a saddle"
+    ]
+    u, _, _ = raised.get_data_3d()
+    assert u[-1] - 0.5 == pytest.approx(LEAST_BAR * RAISED * 3.0)
+    assert 0.5 - u[0] == pytest.approx(0.7 * half)
+
+
+def test_e_is_followed_down_from_a_saddle() -> None:
+    """E = 0.5 (1 - u v)^2 falls from 0 along (1, 1) as far as u v = 1."""
+    objective = make_objective([[[0]], [[0]]], ["identity", "identity"], [[1]], [[1]])
+    slice = make_slice_by_hand(objective, {1: [[1]]}, {2: [[1]]})
+    saddle = point(0.0, 0.0, "saddle", downhill=(0.5**0.5, 0.5**0.5))
+    for side, known in ((20.0, 2**0.5), (2.0, FARTHEST * 4.0)):
+        grid = sample_grid(slice, Window(-side, side, -side, side), (5, 5))
+        assert measure_falls(slice, grid, saddle) == pytest.approx((known, known), rel=0.06)
+    verdict = give_verdict(slice, Window(-20, 20, -20, 20), grid)
+    assert set(make_picture(grid, verdict, "t", "p").falls) == {
+        (p.u, p.v) for p in verdict.smooth_saddles
+    }
 
 
 def test_the_ring_on_the_border_keeps_off_numbers_and_colour_bar() -> None:

@@ -36,9 +36,10 @@ SMALLER = 0.75
 #: So many marks keep their full size.
 FEW = 15
 LOWEST = "lowest point"
-#: Half the bar that shows where E falls from a smooth saddle, in inches; widths of its white rim
-#: and of itself in points.
-HALF_BAR, BAR_RIM, BAR_LINE = 0.14, 3.2, 1.8
+#: Half the bar that shows where E falls from a smooth saddle, in inches, and the share of it that
+#: can be told beside the mark, where E rises again soon; widths of its white rim and of itself in
+#: points.
+HALF_BAR, LEAST_BAR, BAR_RIM, BAR_LINE = 0.14, 0.55, 3.2, 1.8
 #: On a 3-D view, half the bar in windows, and of how many points it consists.
 RAISED, BAR_POINTS = 0.065, 9
 #: Width in points of the line along which a valley or a ridge runs.
@@ -104,7 +105,7 @@ def _on_border(u: float, v: float, picture: Picture) -> bool:
 
 
 def draw_descents(axes: Axes, picture: Picture) -> None:
-    """Of each smooth saddle a bar along the line in which E bends down most."""
+    """Of each smooth saddle a bar along the line in which E bends down most, as far as it falls."""
     unit = HALF_BAR * axes.figure.dpi
     sides = axes.bbox.width / unit, axes.bbox.height / unit
     bars = [_bar(p, picture, sides, 2) for p in picture.points if p.downhill is not None]
@@ -121,12 +122,17 @@ def draw_descents(axes: Axes, picture: Picture) -> None:
 def _bar(point: StationaryPoint, picture: Picture, sides: tuple[float, float], count: int) -> Array:
     """The bar of a saddle in `count` points (count, 2), there and back.
 
-    `sides` are those of the window in half bars: it is as long on paper whatever its direction.
+    `sides` are those of the window in half bars: it is as long on paper whatever its direction,
+    or shorter, where E stops falling before.
     """
     assert point.downhill is not None
     du, dv = point.downhill
     along = du * sides[0] / float(np.ptp(picture.u)), dv * sides[1] / float(np.ptp(picture.v))
-    steps = np.linspace(-1.0, 1.0, count) / float(np.hypot(*along))
+    longest = 1.0 / float(np.hypot(*along))
+    back, forth = np.clip(
+        picture.falls.get((point.u, point.v), (longest, longest)), LEAST_BAR * longest, longest
+    )
+    steps = np.interp(np.linspace(-1.0, 1.0, count), (-1.0, 0.0, 1.0), (-back, 0.0, forth))
     return np.column_stack([point.u + steps * du, point.v + steps * dv])
 
 
@@ -216,7 +222,7 @@ def legend_entries(pictures: Sequence[Picture]) -> list[tuple[Line2D, str]]:
         point = examples[name]
         entries.append((Line2D([], [], **_line(mark_of(point, LARGEST))), f"{name} {counts[name]}"))
         if name in lined:  # what its line is, next to it
-            words = "saddle: E falls along it"
+            words = "saddle: E falls this way"
             words = _course_words(point, name not in smooth) if point.is_set else words
             width = COURSE if point.is_set else BAR_LINE
             entries.append((Line2D([], [], color=KINDS[point.kind][1], lw=width), words))

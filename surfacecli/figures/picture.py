@@ -1,7 +1,7 @@
 """What a figure shows: plain values, so that drawing needs neither preset nor study."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -21,10 +21,14 @@ from surfacecli.geometry.grids import Grid
 from surfacecli.geometry.section import Section
 from surfacecli.geometry.slices import Kind, Slice
 from surfacecli.geometry.stationary import StationaryPoint
+from surfacecli.geometry.surface import evaluate
 from surfacecli.network.transfers import Array
 
 Style = Literal["modern", "post", "cells"]
 SAMPLED = "points sampled, not exhaustive"
+#: How far E is followed from a saddle, in windows, and at how many places: no bar is longer, and
+#: none so short that the first of them matters.
+FARTHEST, NEAREST, PLACES = 0.2, 1e-3, 100
 NO_CELLS = (
     "style cells draws polygonal cells, and this slice has none, or was sampled; choose a slice "
     "within one layer of a piecewise-linear net, or a smaller window"
@@ -38,9 +42,11 @@ class Picture:
     `title` of the whole figure, `name` of the slice, `formula` what it is, such as 'W1 = uU + vV',
     `label_u` and `label_v` of the axes. u (n_u,), v (n_v,), both ascending, error (n_v, n_u): rows
     are v. `points` inside the window, `border` on its border, `lowest` the lowest point known
-    (u, v, error). `last_layer` where the slice moves the last layer alone (style post looks at
-    such a slice from another side). `sampled` where the points may not be all, with the sum of
-    their indices, `index_sum`, where it is known, and the `fault` that the audit of them found;
+    (u, v, error). `falls`: by a smooth saddle's u and v how far E falls along its line, back and
+    forth; where that is not known, farther than can be drawn. `last_layer` where the slice moves
+    the last layer alone (style post looks at such a slice from another side). `sampled` where the
+    points may not be all, with the sum of their indices, `index_sum`, where it is known, and the
+    `fault` that the audit of them found;
     `provenance` one line that says what made the picture.
 
     Of a slice with exact cells: `kinks` as lines, `level` the cells in which E is constant, `audit`
@@ -62,6 +68,7 @@ class Picture:
     points: tuple[StationaryPoint, ...] = ()
     border: tuple[StationaryPoint, ...] = ()
     lowest: tuple[float, float, float] | None = None
+    falls: Mapping[tuple[float, float], tuple[float, float]] = field(default_factory=dict)
     last_layer: bool = False
     sampled: bool = True
     index_sum: int | None = None
@@ -146,6 +153,7 @@ def make_picture(
         points=verdict.points,
         border=verdict.border,
         lowest=(lowest.u, lowest.v, lowest.value),
+        falls={(p.u, p.v): measure_falls(slice, grid, p) for p in verdict.points if p.downhill},
         last_layer=slice.moved == (slice.objective.network.depth,),
         sampled=verdict.method == "sampled",
         index_sum=None if verdict.sampled_audit is None else verdict.sampled_audit.sum,
@@ -157,6 +165,25 @@ def make_picture(
         cell_count=len(solved.cells) if solved else 0,
         cells=map_cells(exact) if exact and cells else None,
     )
+
+
+def measure_falls(slice: Slice, grid: Grid, saddle: StationaryPoint) -> tuple[float, float]:
+    """How far from a saddle E goes on falling along its line, back and forth; see `FARTHEST`."""
+    assert saddle.downhill is not None
+    du, dv = saddle.downhill
+    window = 1.0 / float(np.hypot(du / np.ptp(grid.u), dv / np.ptp(grid.v)))
+    steps = window * np.append(0.0, np.geomspace(NEAREST, FARTHEST, PLACES))
+    back, forth = (
+        float(steps[_falling(evaluate(slice, saddle.u + way * du, saddle.v + way * dv))])
+        for way in (-steps, steps)
+    )
+    return back, forth
+
+
+def _falling(errors: Array) -> int:
+    """The last of the places (n,) up to which E falls from each to the next."""
+    rises = np.diff(errors) >= 0.0
+    return int(rises.argmax()) if rises.any() else len(errors) - 1
 
 
 def write_formula(slice: Slice) -> str:

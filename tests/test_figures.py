@@ -33,6 +33,7 @@ from surfacecli.figures.box import Box, Look, View, number_axes
 from surfacecli.figures.height import measure_heights
 from surfacecli.figures.lettering import fit_lines, text_width
 from surfacecli.figures.marks import (
+    EXTENT_RIM,
     HALF_BAR,
     LEAST_BAR,
     RAISED,
@@ -600,6 +601,38 @@ def test_numbers_keep_apart_where_two_axes_meet() -> None:
     for label, reach in ((lowest, [0, 1]), (last, [1, 0])):
         down, up = label.reach()[:, 1]
         assert [down > 0, up > 0] == reach, label
+
+
+def test_the_lowest_number_stands_at_its_tick_where_the_corner_leaves_room() -> None:
+    """As in post's E12: raised, it would stand on the next one."""
+    box = Box((0, 40), (0, 40), (33.2, 34.6), (1, 1, 0.68), View(-135.0, 46.0, 0.68))
+    ticks = (round_ticks(0, 40, 4), round_ticks(0, 40, 4), round_ticks(33.2, 34.6, 6))
+    numbers = number_axes(box, ticks, Look())[-len(ticks[2][1]) :]
+    assert [label.text for label in numbers] == ticks[2][1]
+    assert {label.upright for label in numbers} == {"center"}
+
+
+def test_the_extent_of_a_set_has_a_light_rim() -> None:
+    level = point(0.5, 0.5, "minimum", support="plateau", extent=(0.0, 1.0, 0.2, 0.8))
+    (box,) = plane_of(draw_surface(picture(points=(level,)))).patches
+    (rim,) = box.get_path_effects()
+    assert rim._gc == {"linewidth": EXTENT_RIM, "foreground": "white"}
+    assert EXTENT_RIM > box.get_linewidth() + 1.0
+
+
+def test_the_walls_end_in_lines_where_no_tick_is() -> None:
+    drawn = picture()
+    box = choose_box(drawn, measure_heights(drawn.error))
+    lines = view_of(draw_surface(drawn)).collections[0]._segments3d
+    (far_u, far_v), (near_u, near_v), (z0, z1) = box.far, box.near, box.z
+    closing = (
+        [(far_u, near_v, z0), (far_u, far_v, z0), (far_u, far_v, z1)],
+        [(near_u, near_v, z0), (near_u, far_v, z0), (near_u, far_v, z1)],
+        [(near_u, near_v, z0), (far_u, near_v, z0), (far_u, near_v, z1)],
+        [(near_u, far_v, z1), (far_u, far_v, z1), (far_u, near_v, z1)],
+    )
+    for line in closing:
+        assert sum(np.allclose(line, other, atol=1e-12) for other in lines) == 1, line
 
 
 def test_section_marks_its_kinks() -> None:

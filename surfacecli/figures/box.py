@@ -188,10 +188,12 @@ def draw_frame(axes: Axes3D, box: Box, ticks: Scales, look: Look) -> None:
     (at_u, _), (at_v, _), (at_z, _) = ticks
     (near_u, near_v), (far_u, far_v), (left_u, left_v) = box.near, box.far, box.left
     z0, z1 = box.z
+    # The walls end in lines too: not all have a tick there.
+    wall_u, wall_v, wall_z = _closed(at_u, box.u), _closed(at_v, box.v), _closed(at_z, box.z)
     grid = [
-        *([(u, near_v, z0), (u, far_v, z0), (u, far_v, z1)] for u in at_u),
-        *([(near_u, v, z0), (far_u, v, z0), (far_u, v, z1)] for v in at_v),
-        *([(near_u, far_v, z), (far_u, far_v, z), (far_u, near_v, z)] for z in at_z),
+        *([(u, near_v, z0), (u, far_v, z0), (u, far_v, z1)] for u in wall_u),
+        *([(near_u, v, z0), (far_u, v, z0), (far_u, v, z1)] for v in wall_v),
+        *([(near_u, far_v, z), (far_u, far_v, z), (far_u, near_v, z)] for z in wall_z),
     ]
     _add_lines(axes, grid, look.grid_colour, look.grid_width, look.grid_style, WALLS)
     out_u, out_v = box.beyond(TICK)
@@ -206,14 +208,24 @@ def draw_frame(axes: Axes3D, box: Box, ticks: Scales, look: Look) -> None:
     _add_lines(axes, edges, look.edge_colour, 0.6, "solid", FRAME)
 
 
+def _closed(at: Array, span: Span) -> list[float]:
+    """Places along a side, and its two ends where they are not among them."""
+    slack = 1e-9 * (span[1] - span[0])
+    ends = [end for end in span if not (np.abs(at - end) <= slack).any()]
+    return [*at.tolist(), *ends]
+
+
 def number_axes(box: Box, ticks: Scales, look: Look) -> list[Label]:
     """The numbers along the three axes."""
     (at_u, names_u), (at_v, names_v), (at_z, names_z) = ticks
     (near_u, near_v), (left_u, left_v), z0 = box.near, box.left, box.z[0]
     away_u, away_v = box.beyond(look.distance)
     side_u, side_v = box.leftwards(look.distance)
-    # Where the vertical axis begins at a corner its label stands above, the other one below.
+    # Where the vertical axis begins at a corner the other axis's label stands below; where that is
+    # beside rather than below the corner, the vertical axis's stands above.
     crowded = len(at_z) > 0 and at_z[0] == z0
+    right, down = _facing(box, 0 if left_u == near_u else 1)
+    level = down < 0.25 * abs(right)
     labels = []
     for u, name in zip(at_u, names_u, strict=True):
         across, upright = _anchor(box, 1)
@@ -224,10 +236,9 @@ def number_axes(box: Box, ticks: Scales, look: Look) -> list[Label]:
         upright = "top" if crowded and v == left_v else upright
         labels.append(Label((near_u + away_u, v, z0), name, look.size, across, upright))
     for z, name in zip(at_z, names_z, strict=True):
-        upright = "bottom" if z == z0 else "center"
-        labels.append(
-            Label((left_u + side_u, left_v + side_v, z), name, look.size, "right", upright)
-        )
+        place = (left_u + side_u, left_v + side_v, z)
+        upright = "bottom" if level and z == z0 else "center"
+        labels.append(Label(place, name, look.size, "right", upright))
     return labels
 
 
@@ -245,14 +256,20 @@ def name_axes(box: Box, names: tuple[str, str, str], away: float) -> list[Label]
 
 def _anchor(box: Box, axis: int) -> tuple[str, str]:
     """How text beside a near side is aligned, by where on the picture that side faces."""
-    a, e = np.deg2rad([box.view.azimuth, box.view.elevation])
-    x, y = np.sign(box.view.towards[:2])
-    right = (-np.sin(a) * x, np.cos(a) * y)[axis]
-    down = (np.cos(a) * x, np.sin(a) * y)[axis] * np.sin(e)
+    right, down = _facing(box, axis)
     if abs(right) < 0.35 * down:
         return "center", "top"
     vertical = "top" if down > 0.4 * abs(right) else "center"
     return ("left" if right > 0 else "right"), vertical
+
+
+def _facing(box: Box, axis: int) -> tuple[float, float]:
+    """Steps to the right and down on the picture, out of a near side of the box."""
+    a, e = np.deg2rad([box.view.azimuth, box.view.elevation])
+    x, y = np.sign(box.view.towards[:2])
+    right = (-np.sin(a) * x, np.cos(a) * y)[axis]
+    down = (np.cos(a) * x, np.sin(a) * y)[axis] * np.sin(e)
+    return float(right), float(down)
 
 
 def _add_lines(

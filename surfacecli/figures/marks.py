@@ -48,6 +48,8 @@ COURSE = 1.6
 RING, BORDER_RING = 1.8, 1.3
 #: Points: the dark rim around the ring.
 RIM = 2.2
+#: Width in points of the dashes around a set, and of the white below that shows them on dark ground.
+EXTENT, EXTENT_RIM = 0.8, 2.0
 #: A set that spans this share of both sides of the window is about the whole of it.
 WHOLE = 0.9
 
@@ -229,7 +231,7 @@ def legend_entries(pictures: Sequence[Picture]) -> list[tuple[Line2D, str]]:
     if lowest:
         entries.append((Line2D([], [], **_line(_ring(LARGEST, RING))), LOWEST))
     if sets:
-        entries.append((Line2D([], [], color=INK, lw=0.7, ls=(0, (3, 2))), "extent of a set"))
+        entries.append((Line2D([], [], color=INK, lw=EXTENT, ls=(0, (3, 2))), "extent of a set"))
     return entries
 
 
@@ -296,7 +298,8 @@ def _extent(point: StationaryPoint) -> Patch:
         v1 - v0,
         fill=False,
         edgecolor=INK,
-        linewidth=0.7,
+        linewidth=EXTENT,
         linestyle=(0, (3, 2)),
+        path_effects=[withStroke(linewidth=EXTENT_RIM, foreground="white")],
         zorder=3.5,
     )

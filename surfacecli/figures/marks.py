@@ -48,7 +48,7 @@ COURSE = 1.6
 RING, BORDER_RING = 1.8, 1.3
 #: Points: the dark rim around the ring.
 RIM = 2.2
-#: Width in points of the dashes around a set, and of the white below that shows them on dark ground.
+#: Widths in points of the dashes around a set, and of the white below them, for dark ground.
 EXTENT, EXTENT_RIM = 0.8, 2.0
 #: A set that spans this share of both sides of the window is about the whole of it.
 WHOLE = 0.9

@@ -67,7 +67,8 @@ def batch(
 
     A PRESET is the name of a shipped preset, a file, a folder (all *.yaml in it) or a pattern such
     as 'studies/**/*.yaml'. Writes PRESET-SLICE.png and, beside it, PRESET-SLICE.json: what it was
-    made from, and the verdict. The folder's index.html is a gallery, manifest.json a list.
+    made from, and the verdict. The folder's index.html is a gallery, manifest.json a list. Both and
+    the table say where the audit of the points failed (see check-maxima).
 
     Run again, it makes only what changed: a preset or a file it reads, an option, the code. So an
     interrupted batch goes on where it was. A preset that fails does not stop the others.

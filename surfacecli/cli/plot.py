@@ -64,6 +64,7 @@ def plot(
     """Draw the error surface over each slice of PRESET, with its stationary points.
 
     Stationary points that form curves, level ridges and valleys, are drawn along their course.
+    Where the audit of the points fails, figure and output say so (see check-maxima).
 
     With --descend paths of descent are drawn on it: gradient flow (in closed form in the cells of
     a squared loss within a layer, and where E is a function of u v; else integrated), and steps

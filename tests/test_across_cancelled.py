@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from oracles import make_objective, make_slice_by_hand
 
 from surfacecli.geometry.across.points import examine_across
@@ -59,6 +60,42 @@ def with_cancelling_kinks(slice: Slice) -> Slice:
     return Slice("doubled", objective, *parts)
 
 
+def hard_tanh_slice(seed: int) -> Slice:
+    """Layers 1 and 2 from zero, hard_tanh on layer 2 and kinks on all others; no biases."""
+    rng = np.random.default_rng([seed, 55])
+    widths = rng.integers(1, 4, size=int(rng.integers(4, 6)))
+    kinked = ("relu", "abs", "leaky_relu")
+    transfers = [kinked[k] for k in rng.integers(3, size=len(widths) - 1)]
+    transfers[1] = "hard_tanh"
+    weights, directions = (
+        [rng.normal(size=(n, m)) for m, n in itertools.pairwise(widths)] for _ in range(2)
+    )
+    samples = int(rng.integers(1, 3))
+    inputs, targets = rng.normal(size=(samples, widths[0])), rng.normal(size=(samples, widths[-1]))
+    objective = make_objective(weights, transfers, inputs, targets)
+    return make_slice_by_hand(objective, {1: directions[0]}, {2: directions[1]})
+
+
+def with_rectified_hard_tanh(slice: Slice) -> Slice:
+    """Each hard_tanh(s) of layer 2 as relu(s + 1) - relu(s - 1) - relu(1): the same outputs."""
+    network = slice.objective.network
+    (along_u,), (along_v,) = slice.along_u.values(), slice.along_v.values()
+    first, second, third, *others = network.weights
+    one = np.ones(len(second))
+    objective = make_objective(
+        [first, _three_times(second), np.concatenate([third, -third, -third], axis=1), *others],
+        [network.transfers[0], "relu", *network.transfers[2:]],
+        slice.objective.data.inputs,
+        slice.objective.data.targets,
+        biases=[None, np.concatenate([one, -one, one]), None, *(None for _ in others)],
+    )
+    return make_slice_by_hand(objective, {1: along_u}, {2: _three_times(along_v)})
+
+
+def _three_times(W: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([W, W, 0.0 * W], axis=0)
+
+
 def of_single_points(points: tuple[StationaryPoint, ...]) -> list[StationaryPoint]:
     return sorted((p for p in points if not p.is_set), key=lambda p: (round(p.u, 7), p.v))
 
@@ -86,6 +123,32 @@ def test_points_are_those_of_linear_units(seed: int) -> None:
         sorted((p.describe(), p.index) for p in exact.points if p.is_set) for exact in (one, two)
     ]
     assert sets[0] == sets[1]
+
+
+def marks(points: tuple[StationaryPoint, ...]) -> list[tuple[tuple[str, int], list[float]]]:
+    """What points are, and where: sets by their extent, as any place of one may stand for it."""
+    places = [(p, p.extent if p.extent is not None else (p.u, p.v)) for p in points]
+    return sorted(
+        ((p.describe(), p.index), [round(x, 7) for x in (p.error, *place)]) for p, place in places
+    )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", [0, 46, 62, 78, 107, 138, 141, 214])
+def test_kinks_of_constants_that_cancel(seed: int) -> None:
+    """1 - 1 times weights leaves rounding, which bends no kink of the layer above."""
+    slice = hard_tanh_slice(seed)
+    other = with_rectified_hard_tanh(slice)
+    u, v = np.random.default_rng(seed).uniform(-1.5, 1.5, size=(2, 20))
+    assert evaluate(other, u, v) == pytest.approx(evaluate(slice, u, v))
+    one, two = examine_across(slice, WINDOW), examine_across(other, WINDOW)
+    assert one.audit.complete
+    assert two.audit.complete
+    for name in ("points", "border"):
+        plain, rectified = (marks(getattr(exact, name)) for exact in (one, two))
+        assert [what for what, _ in rectified] == [what for what, _ in plain]
+        for (_, a), (_, b) in zip(plain, rectified, strict=True):
+            assert b == pytest.approx(a, abs=1e-6)
 
 
 def test_a_smooth_saddle_on_kinks_that_cancel() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 
 from surfacecli.network.transfers import Array
 
-#: A coefficient is rounding below this times the largest, each times what it meets in the window.
+#: A coefficient is rounding below this times its own terms, or times the largest coefficient where
+#: each is multiplied by what it meets in the window.
 ROUNDING = 4e-15
 #: n and d share a root where their resultant is below this times its terms.
 SHARED = 1e-12
@@ -73,11 +74,19 @@ def from_place(curves: Array, x: Array) -> Array:
     return moved
 
 
-def clean(functions: Array, reach: tuple[float, float]) -> Array:
-    """Bilinear functions (..., 4) with coefficients that are rounding alone set to 0."""
+def clean(functions: Array, terms: Array, reach: tuple[float, float]) -> Array:
+    """Bilinear functions (..., 4) with coefficients that are rounding alone set to 0.
+
+    terms (..., 4): the sizes of all that was added up to each coefficient, some of which cancelled.
+    """
     scale = np.array([1.0, reach[0], reach[1], reach[0] * reach[1]])
-    sizes = np.abs(functions) * scale
-    return np.where(sizes <= ROUNDING * sizes.max(axis=-1, keepdims=True), 0.0, functions)
+    present = np.abs(functions)
+    sizes = present * scale
+    # The largest of four in two steps: along so short an axis `max` takes many times as long.
+    pairs = np.maximum(sizes[..., :2], sizes[..., 2:])
+    largest = np.maximum(pairs[..., :1], pairs[..., 1:])
+    rounding = (sizes <= ROUNDING * largest) | (present <= ROUNDING * terms)
+    return np.where(rounding, 0.0, functions)
 
 
 def normalise(curves: Array, x: Array) -> Array:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from surfacecli.geometry.across import curves as bent
 from surfacecli.geometry.across.frame import Frame
 from surfacecli.geometry.across.ragged import pairs_within, spread, starts, thin_out
-from surfacecli.geometry.across.strips import NEAREST, find_strips
+from surfacecli.geometry.across.strips import NEAREST, activate, find_strips
 from surfacecli.geometry.exact.telling import Progress, Teller
 from surfacecli.geometry.roots import evaluate_polynomials, find_roots
 from surfacecli.network.transfers import Array, Transfer
@@ -117,7 +117,7 @@ def find_slabs(frame: Frame, progress: Progress | None = None) -> Slabs:
     for first in range(0, count, some):
         last = min(first + some, count)
         part = _sides(frame, strips.x[first : last + 1], pattern[first:last])
-        parts.append(_cut_layers(part, strips.entering[first:last]))
+        parts.append(_cut_layers(part, strips.entering[first:last], strips.terms[first:last]))
         tell.one_more(last - first)
     slabs = _join(frame, parts)
     return replace(slabs, cut=slabs.strip_edge)
@@ -162,39 +162,41 @@ def _join(frame: Frame, parts: list[Slabs]) -> Slabs:
     )
 
 
-def _cut_layers(slabs: Slabs, entering: Array) -> Slabs:
+def _cut_layers(slabs: Slabs, entering: Array, size: Array) -> Slabs:
     """Cut along the kinks of the higher layer and of those above it, layer by layer."""
     frame = slabs.frame
     network, draw = frame.slice.objective.network, np.random.default_rng(0)
-    h, made = _higher_layer(frame, entering), 0
+    (h, terms), made = _higher_layer(frame, entering, size), 0
     kinked = (n for n in range(frame.higher, network.depth + 1) if network.transfers[n - 1].nodes)
     last = max(kinked, default=frame.higher)
     for layer in range(frame.higher, last + 1):
         f = network.transfers[layer - 1]
         functions = h.shape[1] * h.shape[2] * len(f.nodes or ())
-        slabs, patch, piece = _cut_layer(slabs, h, f, made, draw)
+        slabs, patch, piece = _cut_layer(slabs, h, terms, f, made, draw)
         made += functions
         if layer < last:
-            a = np.array(f.slopes)[piece][..., None] * h[patch]
-            a[..., 0] += np.array(f.intercepts)[piece]
-            h = _next_layer(network.weights[layer], network.biases[layer], a)
+            a, size = activate(f, piece, h[patch], terms[patch])
+            h, terms = _next_layer(network.weights[layer], network.biases[layer], a, size)
     return slabs
 
 
-def _next_layer(W: Array, b: Array | None, a: Array) -> Array:
-    """W a + b of bilinear activations (T, m, n, 4)."""
-    h: Array = np.matmul(W, a)
+def _next_layer(W: Array, b: Array | None, a: Array, size: Array) -> tuple[Array, Array]:
+    """W a + b of bilinear activations (T, m, n, 4), and the sizes of all terms on the way."""
+    h, terms = np.matmul(W, a), np.matmul(np.abs(W), size)
     if b is not None:
         h[..., 0] += b
-    return h
+        terms[..., 0] += np.abs(b)
+    return h, terms
 
 
-def _higher_layer(frame: Frame, entering: Array) -> Array:
-    """The pre-activations of the higher layer in each strip, bilinear: (S, m, n, 4)."""
+def _higher_layer(frame: Frame, entering: Array, size: Array) -> tuple[Array, Array]:
+    """The pre-activations of the higher layer in each strip, bilinear (S, m, n, 4), and sizes."""
     layer = frame.higher
     b = frame.slice.objective.network.biases[layer - 1]
-    still = _next_layer(frame.slice.origin[layer], b, entering)
-    return np.concatenate([still, np.matmul(frame.along_y, entering)], axis=-1)
+    still, still_size = _next_layer(frame.slice.origin[layer], b, entering, size)
+    h = np.concatenate([still, np.matmul(frame.along_y, entering)], axis=-1)
+    along = np.matmul(np.abs(frame.along_y), size)
+    return h, np.concatenate([still_size, along], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,9 +211,9 @@ class _Signs:
 
 
 def _cut_layer(
-    slabs: Slabs, h: Array, f: Transfer, made: int, draw: np.random.Generator
+    slabs: Slabs, h: Array, terms: Array, f: Transfer, made: int, draw: np.random.Generator
 ) -> tuple[Slabs, Indices, NDArray[np.int8]]:
-    """Cut along the kinks of a layer with pre-activations h (T, m, n, 4).
+    """Cut along the kinks of a layer with pre-activations h (T, m, n, 4); terms: their sizes.
 
     Gives the slabs, and of each new patch: the patch that it was part of, and the pieces (m, n).
     """
@@ -219,9 +221,13 @@ def _cut_layer(
     if not nodes:
         count = len(slabs.pattern)
         return slabs, np.arange(count), np.zeros((count, *shape), dtype=np.int8)
-    functions = np.repeat(h.reshape(len(h), -1, 1, 4), len(nodes), axis=2)
+    functions, terms = (
+        np.repeat(part.reshape(len(h), -1, 1, 4), len(nodes), axis=2) for part in (h, terms)
+    )
     functions[..., 0] -= nodes
-    functions = bent.clean(functions.reshape(len(h), -1, 4), slabs.frame.reach)
+    terms[..., 0] += np.abs(nodes)
+    functions, terms = (part.reshape(len(h), -1, 4) for part in (functions, terms))
+    functions = bent.clean(functions, terms, slabs.frame.reach)
     slabs, whole = cut_slabs(slabs, *_entries(slabs, functions))
     signs = _signs(slabs, functions, whole)
     patch, which = np.nonzero(signs.below * signs.above < 0)

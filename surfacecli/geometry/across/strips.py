@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from surfacecli.geometry.across.frame import Frame
 from surfacecli.geometry.across.ragged import thin_out
 from surfacecli.geometry.exact.kinks import ON_NODE
-from surfacecli.network.transfers import Array
+from surfacecli.network.transfers import Array, Transfer
 
 #: Lines nearer to each other than this times the width of the window are one.
 NEAREST = 1e-13
@@ -20,10 +20,14 @@ NEAREST = 1e-13
 
 @dataclass(frozen=True, eq=False)
 class Strips:
-    """Bounds x (S + 1,), and what enters the higher layer, alpha and beta: (S, m, n, 2)."""
+    """Bounds x (S + 1,), and what enters the higher layer, alpha and beta: (S, m, n, 2).
+
+    terms (S, m, n, 2): the sizes of all terms on the way, as `tables.outputs_at` has them.
+    """
 
     x: Array
     entering: Array
+    terms: Array
 
 
 def find_strips(frame: Frame) -> Strips:
@@ -33,26 +37,35 @@ def find_strips(frame: Frame) -> Strips:
     nearest = NEAREST * (x[1] - x[0])
     reach = np.array([1.0, frame.reach[0]])
     below = np.stack([frame.inputs, np.zeros_like(frame.inputs)], axis=-1)[None]
+    size = np.abs(below)
     for layer in range(frame.lower, frame.higher):
         W, b = network.weights[layer - 1], network.biases[layer - 1]
         if layer == frame.lower:
             W = frame.slice.origin[layer]
         h = np.matmul(W, below)
-        terms = np.matmul(np.abs(W), np.abs(below)) @ reach
+        terms = np.matmul(np.abs(W), size)
         if layer == frame.lower:
             h[..., 1] += below[..., 0] @ frame.along_x.T
-            terms += reach[1] * (np.abs(below[..., 0]) @ np.abs(frame.along_x).T)
+            terms[..., 1] += size[..., 0] @ np.abs(frame.along_x).T
         if b is not None:
             h[..., 0] += b
-            terms += np.abs(b)
+            terms[..., 0] += np.abs(b)
         f = network.transfers[layer - 1]
-        x, strip = _cut(x, h, terms, f.nodes or (), nearest)
-        h = h[strip]
+        x, strip = _cut(x, h, terms @ reach, f.nodes or (), nearest)
+        h, terms = h[strip], terms[strip]
         middle = 0.5 * (x[:-1] + x[1:])[:, None, None]
         piece = f.piece(h[..., 0] + middle * h[..., 1])
-        below = np.array(f.slopes)[piece][..., None] * h
-        below[..., 0] += np.array(f.intercepts)[piece]
-    return Strips(x, below)
+        below, size = activate(f, piece, h, terms)
+    return Strips(x, below, size)
+
+
+def activate(f: Transfer, piece: NDArray[np.int8], h: Array, terms: Array) -> tuple[Array, Array]:
+    """f of pre-activations (..., k) on their pieces (...), the constant first, and the sizes."""
+    slope, intercept = np.array(f.slopes)[piece], np.array(f.intercepts)[piece]
+    a, size = slope[..., None] * h, np.abs(slope)[..., None] * terms
+    a[..., 0] += intercept
+    size[..., 0] += np.abs(intercept)
+    return a, size
 
 
 def _cut(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfacecli.geometry.across.frame import Frame
+from surfacecli.geometry.across.strips import activate
 from surfacecli.geometry.surface import blocks
 from surfacecli.network.transfers import Array
 
@@ -158,8 +159,5 @@ def outputs_at(frame: Frame, places: Array) -> tuple[Array, Array]:
             terms[..., 0] += np.abs(b)
         f = network.transfers[layer - 1]
         piece = f.piece((h @ at[:, None, :, None])[..., 0])
-        slope, intercept = np.array(f.slopes)[piece], np.array(f.intercepts)[piece]
-        a, size = slope[..., None] * h, np.abs(slope)[..., None] * terms
-        a[..., 0] += intercept
-        size[..., 0] += np.abs(intercept)
+        a, size = activate(f, piece, h, terms)
     return a, size

@@ -87,7 +87,7 @@ def raise_outlines(
                 rasterized=len(runs) > SHAPES,
             )
             collection.set_gid(gid)
-            axes.add_collection3d(collection, autolim=False)
+            axes.add_collection3d(collection)
 
 
 def _outlined(picture: Picture) -> dict[str, list[StationaryPoint]]:

@@ -28,6 +28,8 @@ SAME_LEVEL, ROUNDED = 1e-7, 1e-14
 SEGMENTS = 24
 #: Shares of a course at which it is looked at: of a hyperbola in a wide window all that is not
 #: straight lies close to the ends.
+#: The direction of shorter steps, in lengths of a course, is rounding.
+LONG_ENOUGH = 1e-7
 _NEAR_END = 0.5 * np.geomspace(1e-12, 1.0, 12 * SEGMENTS)
 SHARES = np.unique(np.concatenate([[0.0], _NEAR_END, 1.0 - _NEAR_END, [1.0]]))
 
@@ -319,16 +321,30 @@ def _course_line(found: Found, course: int) -> Array:
     frame = found.cells.frame
     y = np.interp(x, x[known], y[known]).clip(*frame.y)
     across, up = np.diff(x) / frame.extent[0], np.diff(y) / frame.extent[1]
+    step = np.hypot(across, up)
     # Even steps in length and in direction together: short ones where it bends.
-    length = np.append(0.0, np.cumsum(np.hypot(across, up)))
-    turned = np.abs(np.diff(np.arctan2(up, across))) * (length[-1] > 0.0)
-    way = length / max(length[-1], 1e-300)
+    turned = np.abs(np.diff(np.arctan2(up, across))) * (step[1:] > LONG_ENOUGH * step.sum())
+    way = np.append(0.0, np.cumsum(step)) / max(step.sum(), 1e-300)
     way[1:-1] += np.cumsum(turned) / np.pi
     way[-1] = 1.0 + turned.sum() / np.pi
     kept = np.unique(
         np.searchsorted(way, np.linspace(0.0, way[-1], SEGMENTS + 1)).clip(0, len(x) - 1)
     )
     return np.stack([x[kept], y[kept]], axis=1)
+
+
+def _course_middle(found: Found, course: int) -> Array:
+    """The place half-way along a course."""
+    line = _course_line(found, course)
+    if found.courses.upright[course]:
+        return np.asarray(line.mean(axis=0))
+    step = np.hypot(*(np.diff(line, axis=0) / found.cells.frame.extent).T)
+    way = np.append(0.0, np.cumsum(step))
+    x = np.interp(0.5 * way[-1], way, line[:, 0])
+    y = bed(found.tables, found.cells.cell[found.courses.patch[[course]]], np.array([x]))[0]
+    if not np.isfinite(y):
+        y = np.interp(x, line[:, 0], line[:, 1])
+    return np.array([x, y])
 
 
 def _middle(found: Found, group: Group) -> tuple[tuple[float, float], int]:
@@ -345,7 +361,7 @@ def _middle(found: Found, group: Group) -> tuple[tuple[float, float], int]:
         k = int(np.argmax(lengths))
         course = group.courses[k]
         cell = int(cells.cell[found.courses.patch[course]])
-        x, y = lines[k][len(lines[k]) // 2] if len(lines[k]) > 2 else lines[k].mean(axis=0)
+        x, y = _course_middle(found, course)
         return (float(x), float(y)), cell
     places, owners = [], []
     for piece in group.pieces:

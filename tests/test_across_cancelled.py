@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from oracles import make_objective, make_slice_by_hand
 
-from surfacecli.geometry.across.points import examine_across
+from surfacecli.geometry.across.points import AcrossExact, examine_across
 from surfacecli.geometry.claim import give_exact_verdict
 from surfacecli.geometry.slices import Slice, Window
 from surfacecli.geometry.stationary import StationaryPoint
@@ -100,15 +100,20 @@ def of_single_points(points: tuple[StationaryPoint, ...]) -> list[StationaryPoin
     return sorted((p for p in points if not p.is_set), key=lambda p: (round(p.u, 7), p.v))
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_points_are_those_of_linear_units(seed: int) -> None:
-    slice = linear_slice(seed)
-    other = with_cancelling_kinks(slice)
+def examine_twins(slice: Slice, other: Slice, seed: int) -> tuple[AcrossExact, AcrossExact]:
+    """Two slices of the same E, both complete."""
     u, v = np.random.default_rng(seed).uniform(-1.5, 1.5, size=(2, 20))
     assert evaluate(other, u, v) == pytest.approx(evaluate(slice, u, v))
     one, two = examine_across(slice, WINDOW), examine_across(other, WINDOW)
     assert one.audit.complete
     assert two.audit.complete
+    return one, two
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_points_are_those_of_linear_units(seed: int) -> None:
+    slice = linear_slice(seed)
+    one, two = examine_twins(slice, with_cancelling_kinks(slice), seed)
     for name in ("points", "border"):
         plain, kinked = (of_single_points(getattr(exact, name)) for exact in (one, two))
         assert [p.describe() for p in kinked] == [p.describe() for p in plain]
@@ -138,12 +143,7 @@ def marks(points: tuple[StationaryPoint, ...]) -> list[tuple[tuple[str, int], li
 def test_kinks_of_constants_that_cancel(seed: int) -> None:
     """1 - 1 times weights leaves rounding, which bends no kink of the layer above."""
     slice = hard_tanh_slice(seed)
-    other = with_rectified_hard_tanh(slice)
-    u, v = np.random.default_rng(seed).uniform(-1.5, 1.5, size=(2, 20))
-    assert evaluate(other, u, v) == pytest.approx(evaluate(slice, u, v))
-    one, two = examine_across(slice, WINDOW), examine_across(other, WINDOW)
-    assert one.audit.complete
-    assert two.audit.complete
+    one, two = examine_twins(slice, with_rectified_hard_tanh(slice), seed)
     for name in ("points", "border"):
         plain, rectified = (marks(getattr(exact, name)) for exact in (one, two))
         assert [what for what, _ in rectified] == [what for what, _ in plain]

@@ -25,6 +25,7 @@ from surfacecli.geometry.level_sets import (
     others_inside,
     surround,
 )
+from surfacecli.geometry.merging import bounding_box
 from surfacecli.geometry.rims import Lines, Region, walk_rim
 from surfacecli.geometry.slices import Window
 from surfacecli.geometry.stationary import PointKind, StationaryPoint
@@ -146,10 +147,9 @@ def _of_each_level(sets: Sequence[StationaryPoint], slack: float) -> list[Statio
 
 def _joined(one: StationaryPoint, other: StationaryPoint) -> StationaryPoint:
     """Two pieces of a set as one: the first, with the extent of both."""
-    u0, u1, v0, v1 = np.transpose([p.extent or (p.u, p.u, p.v, p.v) for p in (one, other)])
-    extent = (float(u0.min()), float(u1.max()), float(v0.min()), float(v1.max()))
     kind: PointKind = one.kind if one.kind == other.kind else "shoulder"
-    return replace(one, kind=kind, extent=extent, outline=one.outline + other.outline)
+    extent, outline = bounding_box([one, other]), one.outline + other.outline
+    return replace(one, kind=kind, extent=extent, outline=outline)
 
 
 def _kind(around: Surrounding, point: StationaryPoint, index: int) -> PointKind:

@@ -45,7 +45,7 @@ def distinct(terrain: Terrain, points: list[StationaryPoint]) -> list[Stationary
             # Pieces of one valley: their extents become one, and so do valleys that they join.
             joined = [kept.pop(k) for k in reversed(same)][::-1]
             outline = sum((other.outline for other in (*joined, point)), ())
-            kept.append(replace(joined[0], extent=_around([point, *joined]), outline=outline))
+            kept.append(replace(joined[0], extent=bounding_box([point, *joined]), outline=outline))
     return sorted(kept, key=lambda p: (p.error, p.u, p.v))
 
 
@@ -73,7 +73,7 @@ def _level_between(terrain: Terrain, one: StationaryPoint, other: StationaryPoin
     return bool((uneven <= UNEVEN * terrain.error_scale).all())
 
 
-def _around(sets: list[StationaryPoint]) -> tuple[float, float, float, float]:
-    """The bounding box of several sets."""
-    u0, u1, v0, v1 = np.transpose([s.extent for s in sets if s.extent is not None])
+def bounding_box(points: list[StationaryPoint]) -> tuple[float, float, float, float]:
+    """u0, u1, v0, v1 round sets, and points that have no extent."""
+    u0, u1, v0, v1 = np.transpose([p.extent or (p.u, p.u, p.v, p.v) for p in points])
     return float(u0.min()), float(u1.max()), float(v0.min()), float(v1.max())

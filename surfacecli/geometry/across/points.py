@@ -21,7 +21,7 @@ from surfacecli.geometry.across.sets import (
     read_group,
 )
 from surfacecli.geometry.across.spots import CHAIN, GAP, NODE, find_spots
-from surfacecli.geometry.across.tables import Tables, make_tables
+from surfacecli.geometry.across.tables import Tables, make_tables, second_derivatives
 from surfacecli.geometry.across.valleys import find_courses
 from surfacecli.geometry.exact.points import Audit
 from surfacecli.geometry.exact.telling import Progress
@@ -273,8 +273,7 @@ def _residual(found: Found, spot: int, cells: Indices) -> float | None:
     slopes = np.abs([table[:, 1, 0], table[:, 0, 1]])
     # What the slopes are sums of, and what they become as far away as the spot may be misplaced.
     most = np.array([size[:, 1, 0], size[:, 0, 1]])
-    bends = np.abs([[2.0 * table[:, 2, 0], table[:, 1, 1]], [table[:, 1, 1], 2.0 * table[:, 0, 2]]])
-    most += np.einsum("ijk,j->ik", bends, found.spots.scale[spot])
+    most += np.einsum("kij,j->ik", np.abs(second_derivatives(table)), found.spots.scale[spot])
     level = slopes <= SMOOTH * most
     return float(slopes.max(initial=0.0)) if level.all() else None
 
@@ -288,8 +287,7 @@ def _with_bends(found: Found, spot: int, cells: Indices, point: StationaryPoint)
     bends = [(2, 0), (1, 1), (0, 2)]
     spread = [np.ptp(table[:, i, j]) <= SMOOTH * size[:, i, j].max() for i, j in bends]
     saddle = point.kind == "saddle"
-    x, y = (np.full(len(cells), at[spot]) for at in (found.spots.x, found.spots.y))
-    hessians = found.cells.frame.swap_hessians(found.tables.hessian(cells, x, y))
+    hessians = found.cells.frame.swap_hessians(second_derivatives(table))
     if not all(spread):
         return replace(point, downhill=_line_down(found, point, hessians) if saddle else None)
     (smaller, larger), vectors = np.linalg.eigh(hessians[0])

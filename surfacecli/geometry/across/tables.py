@@ -75,10 +75,14 @@ class Tables:
 
     def hessian(self, cells: Indices, x: Array, y: Array) -> Array:
         """The Hessian (k, 2, 2) in (x, y)."""
-        table, _ = self.shifted(cells, x, y)
-        mixed = table[:, 1, 1]
-        rows = [2.0 * table[:, 2, 0], mixed, mixed, 2.0 * table[:, 0, 2]]
-        return np.stack(rows, axis=1).reshape(-1, 2, 2)
+        return second_derivatives(self.shifted(cells, x, y)[0])
+
+
+def second_derivatives(table: Array) -> Array:
+    """The Hessians (k, 2, 2) in (x, y) at the places that tables (k, 3, 3) are around."""
+    mixed = table[:, 1, 1]
+    rows = [2.0 * table[:, 2, 0], mixed, mixed, 2.0 * table[:, 0, 2]]
+    return np.stack(rows, axis=1).reshape(-1, 2, 2)
 
 
 def make_tables(frame: Frame, places: Array) -> Tables:
